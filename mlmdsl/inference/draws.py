@@ -1,0 +1,65 @@
+"""What a run hands back, and what it reports while it lasts.
+
+These values are shared by both kernels and by everything that reads their results, so they live apart from
+either. Nothing here imports torch: a reader of results need not pay for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Kernel = Literal["vectorized", "pyro"]
+Phase = Literal["warmup", "sample"]
+
+
+class UnsupportedModel(ValueError):
+    """The model has no continuous latent site, or has sites that NUTS cannot move: `sites` names them."""
+
+    def __init__(self, message: str, sites: Sequence[str] = ()) -> None:
+        self.sites = tuple(sites)
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: `done` of `total` transitions of this phase, all chains together."""
+
+    phase: Phase
+    done: int
+    total: int
+    step_size: float
+    divergences: int
+
+
+ProgressCallback = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The draws of one run.
+
+    `samples` holds the latent continuous sites and the `pyro.deterministic` sites, constrained, in the order of the
+    model's trace, each of shape (chain, draw, *site shape). `stats` holds (chain, draw) arrays under ArviZ's names:
+    acceptance_rate, diverging, energy, lp, n_steps, reached_max_treedepth, step_size, tree_depth (the stock kernel
+    gives those of them that it knows). Times are wall-clock seconds; `gradient_evaluations` is a chain's mean, warm-up
+    included. `interrupted` tells that the run was stopped and holds fewer draws than were asked for.
+    """
+
+    samples: Mapping[str, Array]
+    stats: Mapping[str, Array]
+    warmup_s: float
+    sample_s: float
+    recover_s: float
+    compile_s: float
+    gradient_evaluations: float
+    kernel: str
+    warnings: tuple[str, ...]
+    interrupted: bool
+    chains: int
+    draws: int
+    tune: int
