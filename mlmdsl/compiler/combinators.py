@@ -1,0 +1,331 @@
+"""Distributions of distributions: truncated, censored, filldist, arraydist, mixtures, ordered, affine forms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import inf
+from typing import cast
+
+from mlmdsl.compiler import ir
+from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.families import family_draw
+from mlmdsl.compiler.operators import broadcast_axes, constant, tensor
+from mlmdsl.compiler.values import Draw, FamilyName, Nothing, Tensor, TupleValue, TypeName, Value, describe
+from mlmdsl.language import tree
+from mlmdsl.language.types import Axis
+
+Keywords = Mapping[str, Value]
+
+
+def combine(
+    cx: Context, name: str, args: Sequence[Value], keywords: Keywords, dotted: bool, node: tree.Node
+) -> Value:
+    """A call of a combinator."""
+    if name in ("truncated", "Truncated", "censored"):
+        return _bounded(cx, name.lower(), args, keywords, dotted, node)
+    if keywords:
+        cx.fail(node, f"{name} takes no keyword `{next(iter(keywords))}`")
+    if name == "filldist":
+        return _fill(cx, args, node)
+    if name in ("arraydist", "product_distribution", "Product"):
+        return _array(cx, name, args, node)
+    if name in ("MixtureModel", "UnivariateMixture"):
+        return _mixture(cx, args, node)
+    if name == "ordered":
+        return _ordered(cx, "ordered", _draw(cx, _only(cx, name, args, node), name, node), node)
+    if name == "OrderedBijector":
+        return FamilyName("OrderedBijector")
+    if name == "transformed":
+        return _transformed(cx, args, node)
+    return _location_scale(cx, args, dotted, node)
+
+
+def _only(cx: Context, name: str, args: Sequence[Value], node: tree.Node) -> Value:
+    if len(args) != 1:
+        cx.fail(node, f"{name} takes one argument, found {len(args)}")
+    return args[0]
+
+
+def _draw(cx: Context, value: Value, name: str, node: tree.Node) -> ir.Dist:
+    if isinstance(value, Draw):
+        return value.dist
+    return cast(ir.Dist, cx.fail(node, f"{name} needs a distribution, found {describe(value)}"))
+
+
+def _univariate(cx: Context, value: Value, name: str, node: tree.Node) -> ir.Dist:
+    dist = _draw(cx, value, name, node)
+    if dist.event or dist.plates:
+        cx.fail(node, f"{name} needs a distribution of one number", f"apply {name} inside `filldist` or `arraydist`")
+    return dist
+
+
+# ── bounds ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _bounded(
+    cx: Context, name: str, args: Sequence[Value], keywords: Keywords, dotted: bool, node: tree.Node
+) -> Draw:
+    """`truncated(d; lower, upper)`, `truncated(d, l, u)`, `censored(…)` likewise."""
+    for keyword in keywords:
+        if keyword not in ("lower", "upper"):
+            cx.fail(node, f"{name} has no keyword `{keyword}`", "its keywords are `lower` and `upper`")
+    if not args or len(args) not in (1, 3):
+        cx.fail(node, f"{name} takes (d; lower, upper) or (d, lower, upper), found {len(args)} arguments")
+    base = _univariate(cx, args[0], name, node)
+    lower, upper = (args[1], args[2]) if len(args) == 3 else (keywords.get("lower"), keywords.get("upper"))
+    low, high = _bound(cx, lower, -inf, node), _bound(cx, upper, inf, node)
+    if isinstance(low.known, int | float) and isinstance(high.known, int | float) and low.known >= high.known:
+        cx.fail(node, f"the lower bound {low.known:g} is not below the upper bound {high.known:g}")
+    collection = base.collection
+    if dotted or low.rank or high.rank:
+        collection = broadcast_axes(cx, [_stand_in(base.collection), low, high], name, node)
+    return Draw(
+        replace(
+            base, family=name, args=(replace(base, collection=()), low.expr, high.expr), options=(),
+            loops=cx.loop_axes([ir.Type(loops=base.loops), low.type, high.type]), collection=collection,
+            low=max(base.low, low.type.low), high=min(base.high, high.type.high),
+        )  # fmt: skip
+    )
+
+
+def _bound(cx: Context, value: Value | None, default: float, node: tree.Node) -> Tensor:
+    if value is None or isinstance(value, Nothing):
+        return constant(default)
+    return tensor(cx, value, node)
+
+
+def _stand_in(axes: tuple[Axis, ...]) -> Tensor:
+    """A tensor that has these axes, to broadcast with."""
+    return Tensor(ir.Const(0, ir.Type("real", (), axes)))
+
+
+# ── arrays of draws ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _fill(cx: Context, args: Sequence[Value], node: tree.Node) -> Draw:
+    """`filldist(d, n…)`: independent copies of d."""
+    if len(args) < 2:
+        cx.fail(node, "filldist takes a distribution and at least one size: `filldist(Normal(0, 1), n)`")
+    base = _draw(cx, args[0], "filldist", node)
+    if base.collection:
+        cx.fail(node, "filldist repeats one distribution, found an array of them", "write `arraydist(…)`")
+    sizes = [_size(cx, value, node) for value in args[1:]]
+    names = [_size_name(size, position) for position, size in enumerate(sizes)]
+    axes = tuple(cx.axis(name, size) for name, size in zip(names, sizes, strict=True))
+    if not base.event and not base.plates:
+        return Draw(replace(base, plates=axes))
+    return Draw(_columns(base, axes))
+
+
+def _size(cx: Context, value: Value, node: tree.Node) -> Tensor:
+    size = tensor(cx, value, node)
+    if size.rank or size.type.loops or not size.is_data or size.type.element not in ("int", "any"):
+        cx.fail(node, f"a size is a whole number known from the data, found {describe(size)}")
+    if isinstance(size.known, int) and size.known < 0:
+        cx.fail(node, f"a size is not negative, found {size.known}")
+    return size
+
+
+def _size_name(size: Tensor, position: int) -> str:
+    if isinstance(size.expr, ir.Ref):
+        return size.expr.name
+    known = size.known if isinstance(size.known, int) else None
+    return f"of_{known}" if known is not None else f"axis_{position + 1}"
+
+
+def _columns(base: ir.Dist, axes: tuple[Axis, ...]) -> ir.Dist:
+    """Copies of a vector distribution: the columns of a matrix."""
+    inner = base if not base.plates else replace(base, family="independent", args=(base,), plates=(), event=base.axes, columns=False)
+    if len(axes) != 1:
+        inner = replace(inner, columns=True)
+    return replace(inner, plates=axes, columns=True)
+
+
+def _array(cx: Context, name: str, args: Sequence[Value], node: tree.Node) -> Draw:
+    """`arraydist(ds)`: the distributions of an array, independent of each other."""
+    if len(args) != 1 and all(isinstance(arg, Draw) for arg in args):
+        args = [TupleValue(tuple(args))]
+    value = _only(cx, name, args, node)
+    if isinstance(value, TupleValue) and value.items:
+        value = Draw(_stacked(cx, [_draw(cx, item, name, node) for item in value.items], node))
+    dist = _draw(cx, value, name, node)
+    if not dist.collection:
+        cx.fail(node, f"{name} needs an array of distributions, found one",
+                f"write `{name}([Normal(μ[i], σ) for i in 1:n])`, `{name}(Normal.(μ, σ))`, or `filldist(d, n)`")  # fmt: skip
+    whole = replace(dist, collection=())
+    if not whole.event and not whole.plates:
+        return Draw(replace(whole, plates=dist.collection))
+    return Draw(_columns(whole, dist.collection))
+
+
+def _stacked(cx: Context, dists: Sequence[ir.Dist], node: tree.Node) -> ir.Dist:
+    """Distributions written one by one, as an array: one family with stacked arguments, or a mixed stack."""
+    axis = cx.axis("item", constant(len(dists)))
+    first = dists[0]
+    loops = cx.loop_axes(ir.Type(loops=dist.loops) for dist in dists)
+    low, high = min(dist.low for dist in dists), max(dist.high for dist in dists)
+    element = "int" if all(dist.element == "int" for dist in dists) else "real"
+    alike = all(_same_shape(first, dist) for dist in dists)
+    if alike:
+        arguments = zip(*(cast(tuple[ir.Expr, ...], dist.args) for dist in dists), strict=True)
+        args = tuple(_stack(cx, argument, axis) for argument in arguments)
+        return replace(first, args=args, loops=loops, collection=(axis,), low=low, high=high)
+    if any(dist.event or dist.plates or dist.collection for dist in dists):
+        cx.fail(node, "an array of different distributions is for distributions of one number each")
+    return ir.Dist("stacked", (tuple(dists),), cast(ir.Element, element), loops, collection=(axis,), low=low, high=high)
+
+
+def _same_shape(first: ir.Dist, other: ir.Dist) -> bool:
+    simple = not (other.event or other.plates or other.collection)
+    plain = all(not isinstance(arg, ir.Dist | tuple) and arg.type.rank == 0 for arg in other.args)
+    return simple and plain and first.family == other.family and first.options == other.options and bool(other.args)
+
+
+def _stack(cx: Context, items: Sequence[ir.Expr], axis: Axis) -> ir.Expr:
+    loops = cx.loop_axes(item.type for item in items)
+    low, high = min(item.type.low for item in items), max(item.type.high for item in items)
+    return ir.Stack(tuple(items), ir.Type("real", loops, (axis,), low, high))
+
+
+# ── mixtures ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _mixture(cx: Context, args: Sequence[Value], node: tree.Node) -> Draw:
+    """`MixtureModel(ds, w)`, `MixtureModel(Normal, [(μ₁, σ₁), …], w)`."""
+    if args and isinstance(args[0], FamilyName | TypeName):
+        args = _mixture_of_family(cx, args, node)
+    if not 1 <= len(args) <= 2:
+        cx.fail(node, f"MixtureModel takes (components, weights), found {len(args)} arguments")
+    components = _components(cx, args[0], node)
+    count: Axis = components[0].collection[0] if len(components) == 1 and components[0].collection else cx.axis(
+        "component", constant(len(components)))  # fmt: skip
+    weights = _weights(cx, args[1] if len(args) == 2 else None, count, node)
+    loops = cx.loop_axes([*(ir.Type(loops=dist.loops) for dist in components), weights.type])
+    element = "int" if all(dist.element == "int" for dist in components) else "real"
+    low, high = min(dist.low for dist in components), max(dist.high for dist in components)
+    event = components[0].event
+    return Draw(ir.Dist("mixture", (tuple(components), weights.expr), cast(ir.Element, element), loops, event=event, low=low, high=high))
+
+
+def _mixture_of_family(cx: Context, args: Sequence[Value], node: tree.Node) -> list[Value]:
+    name = cast(FamilyName, args[0]).name
+    if len(args) < 2 or not isinstance(args[1], TupleValue):
+        cx.fail(node, f"MixtureModel({name}, …) takes a vector of parameter tuples: `[(0.0, 1.0), (3.0, 1.0)]`")
+    draws = []
+    for item in args[1].items:
+        parameters = item.items if isinstance(item, TupleValue) else (item,)
+        draws.append(family_draw(cx, name, parameters, False, node))
+    return [TupleValue(tuple(draws)), *args[2:]]
+
+
+def _components(cx: Context, value: Value, node: tree.Node) -> list[ir.Dist]:
+    if isinstance(value, TupleValue):
+        dists = [_draw(cx, item, "MixtureModel", node) for item in value.items]
+    else:
+        dists = [_draw(cx, value, "MixtureModel", node)]
+        if len(dists[0].collection) != 1:
+            cx.fail(node, "MixtureModel needs a vector of distributions", "write `[d₁, d₂]` or `Normal.(μ, σ)`")
+    if not dists or any(dist.plates for dist in dists):
+        cx.fail(node, "MixtureModel mixes distributions of one number or one vector each")
+    return dists
+
+
+def _weights(cx: Context, value: Value | None, axis: Axis, node: tree.Node) -> Tensor:
+    if value is None:
+        size = axis.size if isinstance(axis.size, int) else 1
+        return Tensor(ir.Call("fill", (constant(1 / size).expr,), ir.Type("real", (), (axis,), 0, 1)))
+    weights = tensor(cx, value, node)
+    if weights.rank != 1:
+        cx.fail(node, f"the weights of a mixture are a vector, found {describe(weights)}")
+    found = weights.type.axes[0].size
+    if isinstance(found, int) and isinstance(axis.size, int) and found != axis.size:
+        cx.fail(node, f"a mixture needs one weight a component: {axis.size} components, {found} weights")
+    return weights
+
+
+# ── transformations ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _ordered(cx: Context, family: str, base: ir.Dist, node: tree.Node) -> Draw:
+    if len(base.axes) != 1 or base.collection:
+        cx.fail(node, "an ordered distribution is made of a distribution of vectors: `ordered(filldist(Normal(0, 1), n))`")
+    if base.low > -inf or base.high < inf:
+        cx.fail(node, "an ordered distribution is made of one over all real vectors, this one is bounded",
+                "order an unbounded distribution, such as `filldist(Normal(0, 1), n)`")  # fmt: skip
+    low = -inf
+    return Draw(ir.Dist(family, (base,), loops=base.loops, event=base.axes, low=low))
+
+
+def _transformed(cx: Context, args: Sequence[Value], node: tree.Node) -> Draw:
+    bijector = args[1] if len(args) == 2 else None
+    if not (isinstance(bijector, FamilyName) and bijector.name == "OrderedBijector"):
+        cx.fail(node, "transformed takes a distribution and a bijector", "write `transformed(d, OrderedBijector())`")
+    return _ordered(cx, "pushed_ordered", _draw(cx, args[0], "transformed", node), node)
+
+
+def _location_scale(cx: Context, args: Sequence[Value], dotted: bool, node: tree.Node) -> Draw:
+    """`LocationScale(μ, σ, d)`: the distribution of μ + σX."""
+    if len(args) != 3:
+        cx.fail(node, f"LocationScale takes (μ, σ, d), found {len(args)} arguments")
+    location, scale = tensor(cx, args[0], node), tensor(cx, args[1], node)
+    return _affine(cx, location, scale, _univariate(cx, args[2], "LocationScale", node), dotted, node)
+
+
+def affine(cx: Context, op: str, left: Value, right: Value, dotted: bool, node: tree.Node) -> Draw:
+    """`d * s`, `s * d`, `d / s`, `μ + d`, `d - μ`: affine forms of a distribution."""
+    if isinstance(left, Draw) and isinstance(right, Draw):
+        cx.fail(node, f"`{op}` of two distributions has no meaning here", "draw from each, then combine the values")
+    draw, other = (left, right) if isinstance(left, Draw) else (right, left)
+    base = _univariate(cx, draw, f"`{op}`", node)
+    number = tensor(cx, other, node)
+    zero, one = constant(0), constant(1)
+    from mlmdsl.compiler.operators import elementwise, unary
+
+    if op == "*":
+        return _affine(cx, zero, number, base, dotted, node)
+    if op == "/" and isinstance(left, Draw):
+        return _affine(cx, zero, elementwise(cx, "/", [one, number], True, node), base, dotted, node)
+    if op == "+":
+        return _affine(cx, number, one, base, dotted, node)
+    if op == "-" and isinstance(left, Draw):
+        return _affine(cx, cast(Tensor, unary(cx, "-", number, True, node)), one, base, dotted, node)
+    if op == "-":
+        return _affine(cx, number, constant(-1), base, dotted, node)
+    return cast(Draw, cx.fail(node, f"`{op}` does not apply to a distribution", "affine forms are `μ + σ * d`"))
+
+
+def _affine(cx: Context, location: Tensor, scale: Tensor, base: ir.Dist, dotted: bool, node: tree.Node) -> Draw:
+    """μ + σX; affine forms of affine forms are one."""
+    if (location.rank or scale.rank) and not dotted:
+        cx.fail(node, "a vector with one distribution needs a dot", "write `.+`, `.*` or `LocationScale.(…)`")
+    if base.family == "affine" and location.known == 0 or base.family == "affine" and scale.known == 1:
+        location, scale, base = _merged(cx, location, scale, base, node)
+    collection = broadcast_axes(cx, [_stand_in(base.collection), location, scale], "LocationScale", node)
+    loops = cx.loop_axes([ir.Type(loops=base.loops), location.type, scale.type])
+    low, high = _affine_bounds(location, scale, base)
+    inner = replace(base, collection=())
+    return Draw(replace(base, family="affine", args=(location.expr, scale.expr, inner), loops=loops, options=(),
+                        collection=collection, low=low, high=high))  # fmt: skip
+
+
+def _merged(
+    cx: Context, location: Tensor, scale: Tensor, base: ir.Dist, node: tree.Node
+) -> tuple[Tensor, Tensor, ir.Dist]:
+    """a + b(μ + σX) as (a + bμ) + (bσ)X."""
+    from mlmdsl.compiler.operators import elementwise
+
+    inner_location, inner_scale = (Tensor(cast(ir.Expr, arg)) for arg in base.args[:2])
+    simple = isinstance(inner_location.expr, ir.Const) and inner_location.expr.value == 0
+    shifted = location if simple else elementwise(
+        cx, "+", [location, elementwise(cx, "*", [scale, inner_location], True, node)], True, node)  # fmt: skip
+    scaled = inner_scale if scale.known == 1 else elementwise(cx, "*", [scale, inner_scale], True, node)
+    return shifted, scaled, replace(cast(ir.Dist, base.args[2]), collection=base.collection)
+
+
+def _affine_bounds(location: Tensor, scale: Tensor, base: ir.Dist) -> tuple[float, float]:
+    from mlmdsl.compiler.bounds import bounds_of
+
+    spread = bounds_of("*", [(scale.type.low, scale.type.high), (base.low, base.high)])
+    low, high = bounds_of("+", [(location.type.low, location.type.high), spread])
+    return low, high

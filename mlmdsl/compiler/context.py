@@ -1,0 +1,141 @@
+"""What lowering carries along: the scope, the loops around, the nodes so far, and what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from mlmdsl.compiler import ir
+from mlmdsl.compiler.values import Tensor, Unknown, Value
+from mlmdsl.language import tree
+from mlmdsl.language.errors import Diagnostic
+from mlmdsl.language.source import Source, Span
+from mlmdsl.language.types import Axis
+
+
+class Wrong(Exception):
+    """One statement cannot be lowered; caught where the statement is."""
+
+    def __init__(self, diagnostic: Diagnostic, silent: bool = False) -> None:
+        self.diagnostic = diagnostic
+        self.silent = silent
+        super().__init__(diagnostic.message)
+
+
+class Carried(Exception):
+    """A loop's iterations are not independent: it runs one iteration after another."""
+
+
+@dataclass(frozen=True)
+class LoopAxis:
+    """A vectorised loop around: its axis, and the array axis whose indices it walks, if it is known."""
+
+    axis: Axis
+    over: Axis | None
+
+
+@dataclass
+class Context:
+    """The state of one lowering. `lower` is the function for expressions; set once, by expressions.py."""
+
+    source: Source
+    lower: Callable[[Context, tree.Expression], Value]
+    scope: dict[str, Value] = field(default_factory=dict)
+    nodes: list[ir.Statement] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    loops: list[LoopAxis] = field(default_factory=list)
+    sequential: list[str] = field(default_factory=list)
+    axis_sizes: dict[str, ir.Expr] = field(default_factory=dict)
+    axis_order: dict[str, int] = field(default_factory=dict)
+    axis_labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    given: dict[str, tuple[object, ...]] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+    drawn: set[str] = field(default_factory=set)
+    ends: list[Value] = field(default_factory=list)
+    depth: int = 0
+    data_only: bool = False
+    observed_names: frozenset[str] = frozenset()
+
+    def fail(self, where: tree.Node | Span, message: str, hint: str | None = None) -> NoReturn:
+        """Give up the statement with an error at a place."""
+        span = where if isinstance(where, Span) else where.span
+        raise Wrong(Diagnostic(message, span, hint))
+
+    def report(self, wrong: Wrong) -> None:
+        """Keep an error, once for each place."""
+        if not wrong.silent and all(
+            (known.span, known.message) != (wrong.diagnostic.span, wrong.diagnostic.message)
+            for known in self.diagnostics
+        ):
+            self.diagnostics.append(wrong.diagnostic)
+
+    def expr(self, node: tree.Expression) -> Value:
+        """The value of an expression."""
+        if self.depth > 150:
+            self.fail(node, "this expression is nested too deeply", "name its parts in statements of their own")
+        self.depth += 1
+        try:
+            value = self.lower(self, node)
+        finally:
+            self.depth -= 1
+        if isinstance(value, Unknown):
+            raise Wrong(Diagnostic("", node.span), silent=True)
+        return value
+
+    def fresh(self, name: str) -> str:
+        """A name like this one that nothing has yet."""
+        candidate, number = name, 1
+        while candidate in self.names:
+            number += 1
+            candidate = f"{name}_{number}"
+        self.names.add(candidate)
+        return candidate
+
+    def axis(self, name: str, size: Tensor) -> Axis:
+        """The axis that an integer counts, or a new one of that size."""
+        if size.counts is not None:
+            return size.counts
+        known = size.known if isinstance(size.known, int) else None
+        text = known if known is not None else _size_text(size.expr)
+        axis = Axis(name, text)
+        if self.axis_sizes.get(name, size.expr) != size.expr:
+            axis = Axis(self.fresh(name), text)
+        self.axis_sizes[axis.name] = size.expr
+        return axis
+
+    def loop_axes(self, types: Iterable[ir.Type]) -> tuple[Axis, ...]:
+        """The loop axes of several values, united by name, outermost first."""
+        union = {axis.name: axis for type_ in types for axis in type_.loops}
+        return tuple(sorted(union.values(), key=lambda axis: self.axis_order[axis.name]))
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Undo everything if what is tried here cannot be done."""
+        saved = (
+            dict(self.scope), list(self.nodes), list(self.diagnostics), list(self.loops), dict(self.axis_sizes),
+            dict(self.axis_labels), dict(self.given), set(self.names), set(self.drawn), list(self.sequential), self.depth,
+            list(self.ends),
+        )  # fmt: skip
+        try:
+            yield
+        except (Wrong, Carried):
+            (
+                self.scope, self.nodes, self.diagnostics, self.loops, self.axis_sizes,
+                self.axis_labels, self.given, self.names, self.drawn, self.sequential, self.depth, self.ends,
+            ) = saved  # fmt: skip
+            raise
+
+
+def _size_text(expr: ir.Expr) -> str:
+    """The text of a size that is not known yet; equal sizes have equal texts."""
+    if isinstance(expr, ir.Ref):
+        return expr.name
+    if isinstance(expr, ir.Const):
+        return str(expr.value)
+    if isinstance(expr, ir.Map):
+        return f" {expr.op} ".join(_size_text(arg) for arg in expr.args)
+    if isinstance(expr, ir.Call):
+        return f"{expr.function}({', '.join(_size_text(arg) for arg in expr.args)})"
+    return "?"

@@ -1,0 +1,287 @@
+"""Indexing: `x[i]`, `X[i, :]`, `β[:, idx[i]]`, `y[2:end]`, masks. Indices are Julia's: from 1, `end` is the last.
+
+An index that walks a loop (`x[i]`, `x[i - 1]`) becomes a slice along the loop's axis; any other becomes a pick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from mlmdsl.compiler import ir
+from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.operators import binary, constant, elementwise, known_tensor, known_type, known_value, lifted, tensor
+from mlmdsl.compiler.values import Factorization, Nested, RangeValue, Rows, Tensor, TupleValue, Value, describe
+from mlmdsl.language import julia, tree
+from mlmdsl.language.types import Array, Axis, Extent, Scalar
+
+
+@dataclass(frozen=True, eq=False)
+class Position:
+    """One lowered index: the item, and its value where data alone decide it (`slice(None)` for `:`)."""
+
+    item: ir.IndexItem
+    known: slice | range | Scalar | Array | None = None
+
+
+WHOLE = Position(ir.Keep(), slice(None))
+
+
+def axis_size(cx: Context, value: Tensor, position: int) -> Tensor:
+    """The size of an array axis (0-based position), as an integer that counts that axis."""
+    axis = value.type.axes[position]
+    if axis.name in cx.axis_sizes and not value.is_data:
+        expr = cx.axis_sizes[axis.name]
+    elif isinstance(axis.size, int) and not value.is_data:
+        expr = constant(axis.size).expr
+    else:
+        expr = ir.Call("size", (value.expr,), ir.Type("int", low=0), (("axis", position),))
+    known = Extent(axis, axis.size) if isinstance(axis.size, int) else None
+    return Tensor(expr, known, counts=axis)
+
+
+def index(cx: Context, base: Value, items: Sequence[tree.Expression], node: tree.Node) -> Value:
+    """`base[items]`."""
+    if isinstance(base, TupleValue):
+        return _index_tuple(cx, base, items, node)
+    if isinstance(base, RangeValue):
+        position = tensor(cx, cx.expr(items[0]), node)
+        one_less = elementwise(cx, "-", [position, constant(1)], True, node)
+        return binary(cx, ".+"[1:], base.start, elementwise(cx, "*", [one_less, base.step], True, node), True, node)
+    if isinstance(base, Nested):
+        base = lifted(base.item, (base.axis,))
+        return gather(cx, base, [*lower_items(cx, base, items[:1]), *([WHOLE] * (base.rank - 1))], node)
+    if isinstance(base, Rows):
+        return _index_rows(cx, base, items, node)
+    if isinstance(base, Factorization) and not base.matrix:
+        cx.fail(node, f"{describe(base)} has no elements", "take a factor: `Ω.L` or `Ω.U`")
+    numbers = tensor(cx, base, node)
+    return gather(cx, *_fitted(cx, numbers, items, node), node)
+
+
+def _index_rows(cx: Context, rows: Rows, items: Sequence[tree.Expression], node: tree.Node) -> Value:
+    position = _lower_item(cx, rows.matrix, rows.axis, items[0])
+    return gather(cx, rows.matrix, [position, WHOLE] if rows.axis == 0 else [WHOLE, position], node)
+
+
+def _index_tuple(cx: Context, base: TupleValue, items: Sequence[tree.Expression], node: tree.Node) -> Value:
+    cx.ends.append(constant(len(base.items)))
+    try:
+        position = cx.expr(items[0])
+    finally:
+        cx.ends.pop()
+    number = position.known if isinstance(position, Tensor) else None
+    if len(items) != 1 or not isinstance(number, int):
+        cx.fail(node, "a tuple is indexed by one known integer")
+    if not 1 <= number <= len(base.items):
+        cx.fail(node, f"index {number} is past the end: the tuple has {len(base.items)} items")
+    return base.items[number - 1]
+
+
+def _fitted(
+    cx: Context, base: Tensor, items: Sequence[tree.Expression], node: tree.Node
+) -> tuple[Tensor, list[Position]]:
+    """The base and one item for each of its axes: a lone index of a matrix counts its elements column by column."""
+    if base.rank == 0:
+        cx.fail(node, f"only arrays are indexed, found {describe(base)}")
+    if len(items) == 1 and base.rank > 1:
+        base = vectorized(cx, base)
+    if len(items) != base.rank:
+        cx.fail(node, f"{describe(base)} takes {base.rank} {'index' if base.rank == 1 else 'indices'}, found {len(items)}")
+    return base, lower_items(cx, base, items)
+
+
+def vectorized(cx: Context, base: Tensor) -> Tensor:
+    """`vec(X)`: the elements of an array column by column."""
+    if base.rank == 1:
+        return base
+    sizes = [axis.size for axis in base.type.axes]
+    count = 1
+    for size in sizes:
+        count = count * size if isinstance(size, int) else 0
+    size: int | str = count if all(isinstance(s, int) for s in sizes) else " × ".join(str(s) for s in sizes)
+    known = julia.DATA_FUNCTIONS["vec"](base.known) if isinstance(base.known, Array) else None
+    axis = known.axes[0] if isinstance(known, Array) else Axis("element", size)
+    type_ = ir.Type(base.type.element, base.type.loops, (axis,), base.type.low, base.type.high)
+    return Tensor(ir.Call("vec", (base.expr,), type_), known if isinstance(known, Array) else None, levels=base.levels)
+
+
+def lower_items(cx: Context, base: Tensor, items: Sequence[tree.Expression]) -> list[Position]:
+    """The index items for a base, `end` meaning the size of each axis."""
+    return [_lower_item(cx, base, position, item) for position, item in enumerate(items)]
+
+
+def _lower_item(cx: Context, base: Tensor, position: int, item: tree.Expression) -> Position:
+    if isinstance(item, tree.Colon):
+        return WHOLE
+    size = axis_size(cx, base, position)
+    cx.ends.append(size)
+    try:
+        value = cx.expr(item)
+    finally:
+        cx.ends.pop()
+    if isinstance(value, RangeValue):
+        return _range_item(cx, value, size, item)
+    return _pick_item(cx, tensor(cx, value, item), base.type.axes[position], item)
+
+
+def _range_item(cx: Context, value: RangeValue, size: Tensor, item: tree.Expression) -> Position:
+    if value.step.known != 1 or value.start.type.loops or value.stop.type.loops:
+        numbers = range_tensor(cx, value, item)
+        return Position(ir.Pick(numbers.expr), numbers.known)
+    for end in (value.start, value.stop):
+        empty = isinstance(value.start.known, int) and value.stop.known == value.start.known - 1
+        if not empty:
+            _check_within(cx, end, size.type, cast(Axis, size.counts), item)
+    if value.start.known == 1 and value.stop.expr == size.expr:
+        return WHOLE
+    first, last = value.start.known, value.stop.known
+    known = range(first, last + 1) if isinstance(first, int) and isinstance(last, int) else None
+    return Position(ir.Slice(value.start.expr, value.stop.expr), known)
+
+
+def _check_within(cx: Context, position: Tensor, _type: ir.Type, axis: Axis, item: tree.Node) -> None:
+    value = position.known
+    if not isinstance(value, int) or isinstance(value, bool):
+        return
+    if value < 1:
+        cx.fail(item, f"index {value} is before the start: indices start at 1")
+    if isinstance(axis.size, int) and value > axis.size:
+        cx.fail(item, f"index {value} is past the end: this axis has length {axis.size}")
+
+
+def _pick_item(cx: Context, value: Tensor, axis: Axis, item: tree.Expression) -> Position:
+    if value.type.element in ("real", "text") and not _is_whole(value):
+        cx.fail(item, f"an index is an integer, found {describe(value)}", "round it with `round(Int, x)`, or index by a data column of integers")
+    walked = _walk(value.expr)
+    if walked is not None:
+        return _walk_item(cx, value, walked, axis, item)
+    if isinstance(value.known, Array) and value.known.missing is not None:
+        cx.fail(item, f"the index has missing entries ({julia.rows_of(value.known.missing)})")
+    if value.type.element == "int":
+        _check_picks(cx, value, axis, item)
+    if value.levels is not None and value.levels.labels and not axis.labels and axis.size in (value.levels.size, str(axis.size)):
+        cx.axis_labels.setdefault(axis.name, value.levels.labels)
+    return Position(ir.Pick(value.expr), value.known)
+
+
+def _is_whole(value: Tensor) -> bool:
+    if isinstance(value.known, float):
+        return value.known.is_integer()
+    return False
+
+
+def _check_picks(cx: Context, value: Tensor, axis: Axis, item: tree.Node) -> None:
+    if not isinstance(value.known, Array):
+        _check_within(cx, value, value.type, axis, item)
+        return
+    if value.known.values.size == 0:
+        return
+    lowest, highest = int(value.known.values.min()), int(value.known.values.max())  # type: ignore[arg-type,type-var]
+    for extreme in (lowest, highest):
+        row = int((value.known.values == extreme).argmax()) + 1
+        if extreme < 1:
+            cx.fail(item, f"index {extreme} (entry {row}) is before the start: indices start at 1")
+        if isinstance(axis.size, int) and extreme > axis.size:
+            cx.fail(item, f"index {extreme} (entry {row}) is past the end: this axis has length {axis.size}")
+
+
+def _walk(expr: ir.Expr) -> tuple[ir.Counter, ir.Expr] | None:
+    """The counter and first position of `i`, `i + c`, `i - c`, with step 1."""
+    if isinstance(expr, ir.Counter):
+        return (expr, expr.start) if isinstance(expr.step, ir.Const) and expr.step.value == 1 else None
+    if isinstance(expr, ir.Map) and expr.op in ("+", "-") and len(expr.args) == 2:
+        first, second = expr.args
+        if expr.op == "+" and isinstance(second, ir.Counter):
+            first, second = second, first
+        if isinstance(first, ir.Counter) and second.type.is_scalar and ir.is_data(second) and _walk(first):
+            return first, _shift(first.start, expr.op, second)
+    return None
+
+
+def _shift(start: ir.Expr, op: str, by: ir.Expr) -> ir.Expr:
+    if isinstance(start, ir.Const) and isinstance(by, ir.Const):
+        value = start.value + by.value if op == "+" else start.value - by.value
+        return constant(value).expr
+    return ir.Map(op, (start, by), ir.Type("int"))
+
+
+def _walk_item(
+    cx: Context, value: Tensor, walked: tuple[ir.Counter, ir.Expr], axis: Axis, item: tree.Node
+) -> Position:
+    counter, start = walked
+    first = start.value if isinstance(start, ir.Const) else None
+    if isinstance(counter.axis.size, int) and counter.axis.size > 0 and isinstance(first, int):
+        for position in (first, first + counter.axis.size - 1):
+            _check_within(cx, constant(position), value.type, axis, item)
+    if counter.axis.labels and not axis.labels and first == 1 and counter.axis.size == axis.size:
+        cx.axis_labels.setdefault(axis.name, counter.axis.labels)
+    return Position(ir.Slice(start, counter.start, counter.axis))
+
+
+def gather(cx: Context, base: Tensor, positions: Sequence[Position], node: tree.Node) -> Tensor:
+    """`base[positions]`, the positions lowered."""
+    items = tuple(position.item for position in positions)
+    if all(isinstance(item, ir.Keep) for item in items):
+        return base
+    known = _known_gather(cx, base, positions, node)
+    if known is not None:
+        kind = known_type(known) if isinstance(known, Array) else ir.Type(base.type.element)
+        return known_tensor(ir.Gather(base.expr, items, kind), known)
+    axes: list[Axis] = []
+    for axis, item in zip(base.type.axes, items, strict=True):
+        axes += _kept_axes(cx, axis, item)
+    loops = cx.loop_axes([base.type, *map(_item_type, items)])
+    type_ = ir.Type(base.type.element, loops, tuple(axes), base.type.low, base.type.high)
+    return Tensor(ir.Gather(base.expr, items, type_), levels=base.levels)
+
+
+def _item_type(item: ir.IndexItem) -> ir.Type:
+    if isinstance(item, ir.Pick):
+        return item.index.type
+    return ir.Type(loops=(item.loop,)) if isinstance(item, ir.Slice) and item.loop else ir.Type()
+
+
+def _kept_axes(cx: Context, axis: Axis, item: ir.IndexItem) -> list[Axis]:
+    if isinstance(item, ir.Keep):
+        return [axis]
+    if isinstance(item, ir.Pick):
+        if item.index.type.element == "bool" and item.index.type.rank == 1:
+            return [Axis(cx.fresh(f"{axis.name}_kept"), f"count({axis.name})")]
+        return list(item.index.type.axes)
+    return [] if item.loop is not None else [_sliced_axis(axis, item)]
+
+
+def _sliced_axis(axis: Axis, item: ir.Slice) -> Axis:
+    if isinstance(item.start, ir.Const) and isinstance(item.stop, ir.Const):
+        first, last = int(item.start.value), int(item.stop.value)
+        labels = axis.labels[first - 1 : last] if axis.labels else None
+        return Axis(f"{axis.name}_{first}_{last}", max(0, last - first + 1), labels)
+    return Axis(f"{axis.name}_part", f"part of {axis.size}")
+
+
+def _known_gather(
+    cx: Context, base: Tensor, positions: Sequence[Position], node: tree.Node
+) -> Array | Scalar | None:
+    if not isinstance(base.known, Array) or any(position.known is None for position in positions):
+        return None
+    indices = tuple(position.known for position in positions)
+    return known_value(cx, lambda x: julia.index(x, indices), [base], node)
+
+
+def range_tensor(cx: Context, value: RangeValue, node: tree.Node) -> Tensor:
+    """A range as a vector of integers (or reals)."""
+    start, stop, step = value.start.known, value.stop.known, value.step.known
+    exprs = (value.start.expr, value.stop.expr, value.step.expr)
+    if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step != 0:
+        count = max(0, (stop - start) // step + 1)
+        axis = value.over if value.over is not None and value.over.size == count else Axis("element", count)
+        known = julia.DATA_FUNCTIONS["collect"](range(start, start + count * step, step))
+        type_ = ir.Type("int", (), (axis,), min(start, stop), max(start, stop))
+        return Tensor(ir.Call("range", exprs, type_), known if isinstance(known, Array) else None)
+    if step == 0:
+        cx.fail(node, "a range's step is not 0")
+    element: ir.Element = "int" if value.start.type.element == "int" and value.step.type.element == "int" else "real"
+    axis = value.over or Axis(cx.fresh("element"), f"{start}:{stop}:{step}")
+    return Tensor(ir.Call("range", exprs, ir.Type(element, (), (axis,))))

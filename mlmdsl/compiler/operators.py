@@ -1,0 +1,408 @@
+"""Operators: Julia's meaning of `+ - * / \\ ^ ⋅`, comparisons and logic, dotted and not, on every kind of value.
+
+Undotted operators are linear algebra (`*` of matrices is their product), dotted ones are elementwise with broadcasting
+from the first axis. Structured matrices (`λI`, `Diagonal(v)`, `PDMat`) are never built where their structure says more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import cast
+
+from mlmdsl.compiler import ir
+from mlmdsl.compiler.bounds import Bounds, bounds_of, bounds_of_power
+from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.values import (
+    DiagonalMatrix,
+    Draw,
+    Factorization,
+    Nested,
+    RowVector,
+    ScaledIdentity,
+    Tensor,
+    Value,
+    describe,
+)
+from mlmdsl.language import julia, tree
+from mlmdsl.language.types import Array, Axis, Extent, Scalar
+
+LOGICAL = frozenset({"==", "!=", "<", "<=", ">", ">=", "&&", "||", "!", "in"})
+
+
+def constant(value: int | float | bool) -> Tensor:
+    """A number of the author's, or one that follows from such alone."""
+    element = "bool" if isinstance(value, bool) else "int" if isinstance(value, int) else "real"
+    type_ = ir.Type(cast(ir.Element, element), low=float(value), high=float(value)) if value == value else ir.Type()
+    return Tensor(ir.Const(value, type_), known=value)
+
+
+def known_type(value: Scalar | Array) -> ir.Type:
+    """The type of data whose value is known."""
+    if isinstance(value, Array):
+        kinds = {"f": "real", "i": "int", "u": "int", "b": "bool"}
+        element = cast(ir.Element, kinds.get(value.values.dtype.kind, "text"))
+        low, high = _data_bounds(value) if element in ("real", "int") else (-inf, inf)
+        return ir.Type(element, (), value.axes, low, high)
+    if isinstance(value, str):
+        return ir.Type("text")
+    return ir.Type("bool" if isinstance(value, bool) else "int" if isinstance(value, int) else "real")
+
+
+def known_tensor(expr: ir.Expr, value: Scalar | Array) -> Tensor:
+    """A tensor whose value is known: what it counts and what it indexes follow from the value."""
+    counts = value.axis if isinstance(value, Extent) else None
+    levels = value.levels if isinstance(value, Array) else None
+    return Tensor(expr, value, counts, levels)
+
+
+def _data_bounds(value: Array) -> Bounds:
+    present = value.values if value.missing is None else value.values[~value.missing]
+    return (float(present.min()), float(present.max())) if present.size else (-inf, inf)  # type: ignore[type-var]
+
+
+def tensor(cx: Context, value: Value, node: tree.Node) -> Tensor:
+    """A value as numbers: structured matrices of a known size are written out."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, RowVector):
+        return _row_matrix(value)
+    if isinstance(value, DiagonalMatrix):
+        axis = value.diagonal.type.axes[0]
+        type_ = ir.Type("real", value.diagonal.type.loops, (axis, axis))
+        return Tensor(ir.Call("diagm", (value.diagonal.expr,), type_))
+    if isinstance(value, Factorization) and value.matrix:
+        return contract(cx, value.lower, transposed(value.lower), node)
+    if isinstance(value, Nested):
+        return lifted(value.item, (value.axis,))
+    return cast(Tensor, cx.fail(node, f"expected numbers, found {describe(value)}"))
+
+
+def transposed(value: Tensor) -> Tensor:
+    """The transpose of a matrix."""
+    type_ = value.type
+    swapped = ir.Type(type_.element, type_.loops, type_.axes[::-1], type_.low, type_.high)
+    known = julia.DATA_FUNCTIONS["transpose"](value.known) if isinstance(value.known, Array) else None
+    return Tensor(ir.Permute(value.expr, (1, 0), swapped), known if isinstance(known, Array) else None)
+
+
+def lifted(value: Tensor, axes: tuple[Axis, ...]) -> Tensor:
+    """Loop axes as leading array axes."""
+    type_ = value.type
+    names = {axis.name for axis in axes}
+    rest = tuple(axis for axis in type_.loops if axis.name not in names)
+    new = ir.Type(type_.element, rest, (*axes, *type_.axes), type_.low, type_.high)
+    return Tensor(ir.Lift(value.expr, axes, new), levels=value.levels)
+
+
+def adjoint(cx: Context, value: Value, node: tree.Node) -> Value:
+    """`x'`."""
+    if isinstance(value, RowVector):
+        return value.vector
+    if isinstance(value, DiagonalMatrix | ScaledIdentity) or (isinstance(value, Factorization) and value.matrix):
+        return value
+    numbers = tensor(cx, value, node)
+    if numbers.rank == 0:
+        return numbers
+    if numbers.rank == 1:
+        return RowVector(numbers)
+    if numbers.rank == 2:
+        return transposed(numbers)
+    return cast(Value, cx.fail(node, f"`'` transposes a vector or a matrix, found {describe(numbers)}"))
+
+
+def binary(cx: Context, op: str, left: Value, right: Value, dotted: bool, node: tree.Node) -> Value:
+    """`left op right`."""
+    if isinstance(left, Draw) or isinstance(right, Draw):
+        from mlmdsl.compiler.combinators import affine
+
+        return affine(cx, op, left, right, dotted, node)
+    if dotted or op in LOGICAL:
+        return elementwise(cx, op, [tensor(cx, left, node), tensor(cx, right, node)], dotted, node)
+    structured = _structured(cx, op, left, right, node)
+    if structured is not None:
+        return structured
+    return _numeric(cx, op, tensor(cx, left, node), tensor(cx, right, node), node)
+
+
+def unary(cx: Context, op: str, operand: Value, dotted: bool, node: tree.Node) -> Value:
+    """`-x`, `+x`, `!x`."""
+    if isinstance(operand, RowVector):
+        return RowVector(cast(Tensor, unary(cx, op, operand.vector, dotted, node)))
+    if isinstance(operand, ScaledIdentity):
+        return ScaledIdentity(cast(Tensor, unary(cx, op, operand.scale, dotted, node)))
+    if isinstance(operand, Draw):
+        return binary(cx, "*", constant(-1), operand, False, node)
+    if op == "+":
+        return operand
+    return elementwise(cx, op, [tensor(cx, operand, node)], dotted, node)
+
+
+def elementwise(cx: Context, op: str, args: Sequence[Tensor], dotted: bool, node: tree.Node) -> Tensor:
+    """An elementwise operator: with a dot by broadcasting, without one for numbers, and arrays of one shape for ±."""
+    if not dotted:
+        _check_undotted(cx, op, args, node)
+    axes = broadcast_axes(cx, args, op, node)
+    low, high = _bounds(op, args)
+    type_ = ir.Type(_element(op, args), cx.loop_axes(arg.type for arg in args), axes, low, high)
+    expr = ir.Map(op, tuple(arg.expr for arg in args), type_)
+    known = known_value(cx, lambda *values: julia.operator(op, *values, dotted=dotted), args, node)
+    if known is not None:
+        return known_tensor(_with_type(expr, known), known)
+    if all(isinstance(arg.expr, ir.Const) for arg in args):
+        return Tensor(expr)
+    return Tensor(expr)
+
+
+def known_value(cx: Context, function: object, args: Sequence[Tensor], node: tree.Node) -> Scalar | Array | None:
+    """A function's value on data, where every argument is known; Julia's own error where it has one."""
+    if any(arg.known is None or arg.type.loops for arg in args):
+        return None
+    try:
+        result = function(*(arg.known for arg in args))  # type: ignore[operator]
+    except julia.JuliaError as error:
+        cx.fail(node, error.message, error.hint)
+    return result if isinstance(result, Array | int | float | bool | str) else None
+
+
+def _with_type(expr: ir.Map, known: Scalar | Array) -> ir.Map:
+    return ir.Map(expr.op, expr.args, known_type(known) if isinstance(known, Array) else expr.type)
+
+
+def broadcast_axes(cx: Context, args: Sequence[Tensor], op: str, node: tree.Node) -> tuple[Axis, ...]:
+    """The axes of a broadcast: aligned from the first; an axis of size 1 stretches."""
+    rank = max(arg.rank for arg in args)
+    return tuple(
+        _common_axis(cx, [arg.type.axes[position] for arg in args if arg.rank > position], op, node)
+        for position in range(rank)
+    )
+
+
+def _common_axis(cx: Context, axes: Sequence[Axis], op: str, node: tree.Node) -> Axis:
+    wide = [axis for axis in axes if axis.size != 1] or list(axes)
+    sizes = {axis.size for axis in wide if isinstance(axis.size, int)}
+    if len(sizes) > 1:
+        first, second = (axis.size for axis in wide[:2])
+        cx.fail(node, f"the shapes do not fit: `{op}` needs axes of one length here, found {first} and {second}")
+    labelled = [axis for axis in wide if axis.labels]
+    known = [axis for axis in wide if isinstance(axis.size, int)]
+    return (labelled or known or wide)[0]
+
+
+def _check_undotted(cx: Context, op: str, args: Sequence[Tensor], node: tree.Node) -> None:
+    ranks = [arg.rank for arg in args]
+    if not any(ranks) or len(args) == 1 and op == "-":
+        return
+    if op in ("+", "-") and len(set(ranks)) == 1:
+        for first, second in zip(args[0].type.axes, args[1].type.axes, strict=True):
+            if isinstance(first.size, int) and isinstance(second.size, int) and first.size != second.size:
+                cx.fail(node, f"`{op}` needs two arrays of one shape, found {describe(args[0])} and {describe(args[1])}")
+        return
+    found = " and ".join(describe(arg) for arg in args)
+    spelling = {"&&": ".&", "||": ".|", "!": ".!"}.get(op, f".{op}")
+    cx.fail(
+        node,
+        f"`{op}` without a dot is for {'numbers' if op not in '+-' else 'two numbers or two arrays of one shape'}, found {found}",
+        f"write `{spelling}` to apply it element by element",
+    )
+
+
+def _element(op: str, args: Sequence[Tensor]) -> ir.Element:
+    if op in LOGICAL:
+        return "bool"
+    elements = {arg.type.element for arg in args}
+    if "any" in elements:
+        return "any"
+    return "int" if elements <= {"int", "bool"} and op != "/" and op != "\\" else "real"
+
+
+def _bounds(op: str, args: Sequence[Tensor]) -> Bounds:
+    bounds = [(arg.type.low, arg.type.high) for arg in args]
+    if op == "^":
+        return bounds_of_power(bounds[0], float(args[1].known) if isinstance(args[1].known, int | float) else None)
+    if op == "*" and args[0].expr == args[1].expr:
+        return bounds_of_power(bounds[0], 2.0)
+    return bounds_of(op, bounds)
+
+
+# ── linear algebra ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _numeric(cx: Context, op: str, left: Tensor, right: Tensor, node: tree.Node) -> Value:
+    """Undotted operators on plain numbers, vectors and matrices."""
+    ranks = (left.rank, right.rank)
+    if op == "\\":
+        return _solve(cx, left, right, node)
+    if op == "⋅":
+        return dot(cx, left, right, node)
+    if op == "*" and min(ranks) > 0:
+        return _product(cx, left, right, node)
+    if op == "^" and ranks == (2, 0):
+        return _matrix_power(cx, left, right, node)
+    scaling = op in ("*", "/") and ranks[1] == 0 or op == "*" and ranks[0] == 0
+    return elementwise(cx, op, [left, right], dotted=scaling, node=node)
+
+
+def _product(cx: Context, left: Tensor, right: Tensor, node: tree.Node) -> Value:
+    if left.rank == 1 and right.rank == 1:
+        cx.fail(node, "`*` of two vectors has no meaning", "write `.*` for the elementwise product or `⋅` for the dot product")
+    if left.rank == 1 and right.rank == 2:
+        first = right.type.axes[0]
+        if first.size != 1:
+            cx.fail(node, f"`*` of {describe(left)} with {describe(right)}: the shapes do not fit",
+                    "write the vector's adjoint `v'`, or the product the other way round")  # fmt: skip
+        return elementwise(cx, "*", [left, right], dotted=True, node=node)
+    return contract(cx, left, right, node)
+
+
+def contract(cx: Context, left: Tensor, right: Tensor, node: tree.Node) -> Tensor:
+    """Σ over the last axis of the left and the first of the right."""
+    inner, outer = left.type.axes[-1], right.type.axes[0]
+    if isinstance(inner.size, int) and isinstance(outer.size, int) and inner.size != outer.size:
+        cx.fail(node, f"the shapes do not fit: `*` of {describe(left)} with {describe(right)}; "
+                      f"{inner.size} columns against {outer.size} rows")  # fmt: skip
+    _share_labels(cx, inner, outer)
+    loops = cx.loop_axes([left.type, right.type])
+    type_ = ir.Type("real", loops, (*left.type.axes[:-1], *right.type.axes[1:]))
+    known = known_value(cx, lambda a, b: julia.operator("*", a, b, dotted=False), [left, right], node)
+    if known is not None and isinstance(known, Array):
+        return known_tensor(ir.Contract(left.expr, right.expr, known_type(known)), known)
+    return Tensor(ir.Contract(left.expr, right.expr, type_))
+
+
+def _share_labels(cx: Context, first: Axis, second: Axis) -> None:
+    """Two axes that a product sums over are one: the labels of either are the labels of both."""
+    for labelled, bare in ((first, second), (second, first)):
+        if labelled.labels and not bare.labels and labelled.size == bare.size:
+            cx.axis_labels.setdefault(bare.name, labelled.labels)
+
+
+def dot(cx: Context, left: Tensor, right: Tensor, node: tree.Node) -> Tensor:
+    """`x ⋅ y`."""
+    if left.rank == 0 and right.rank == 0:
+        return elementwise(cx, "*", [left, right], dotted=False, node=node)
+    if left.rank != 1 or right.rank != 1:
+        cx.fail(node, f"`⋅` is the product of two vectors, found {describe(left)} and {describe(right)}")
+    a, b = left.type.axes[0].size, right.type.axes[0].size
+    if isinstance(a, int) and isinstance(b, int) and a != b:
+        cx.fail(node, f"`⋅` needs two vectors of one length, found {a} and {b}")
+    return contract(cx, left, right, node)
+
+
+def _solve(cx: Context, left: Tensor, right: Tensor, node: tree.Node) -> Tensor:
+    if left.rank == 0:
+        return elementwise(cx, "/", [right, left], dotted=True, node=node)
+    if left.rank != 2 or right.rank == 0:
+        cx.fail(node, f"`\\` solves a linear system: a matrix, then a vector or matrix; found {describe(left)} and {describe(right)}")
+    type_ = ir.Type("real", cx.loop_axes([left.type, right.type]), (left.type.axes[1], *right.type.axes[1:]))
+    return Tensor(ir.Call("solve", (left.expr, right.expr), type_))
+
+
+def _matrix_power(cx: Context, left: Tensor, right: Tensor, node: tree.Node) -> Tensor:
+    if not isinstance(right.known, int) or right.known < 1:
+        cx.fail(node, "a matrix has only powers 2, 3, … here", "write `.^` to raise each element")
+    result = left
+    for _ in range(right.known - 1):
+        result = contract(cx, result, left, node)
+    return result
+
+
+def _row_matrix(row: RowVector) -> Tensor:
+    """An adjoint vector as a 1×n matrix."""
+    type_ = row.vector.type
+    one = Axis("one", 1)
+    new = ir.Type(type_.element, type_.loops, (one, *type_.axes), type_.low, type_.high)
+    known = julia.DATA_FUNCTIONS["transpose"](row.vector.known) if isinstance(row.vector.known, Array) else None
+    return Tensor(ir.Call("row", (row.vector.expr,), new), known if isinstance(known, Array) else None)
+
+
+# ── structured matrices ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _structured(cx: Context, op: str, left: Value, right: Value, node: tree.Node) -> Value | None:
+    """Rules for adjoint vectors, `λI`, `Diagonal(v)`; None where no structure is involved."""
+    if isinstance(left, RowVector) or isinstance(right, RowVector):
+        return _with_row(cx, op, left, right, node)
+    if isinstance(left, ScaledIdentity) or isinstance(right, ScaledIdentity):
+        return _with_identity(cx, op, left, right, node)
+    if isinstance(left, DiagonalMatrix) or isinstance(right, DiagonalMatrix):
+        return _with_diagonal(cx, op, left, right, node)
+    if isinstance(left, Factorization) and op == "\\":
+        return Tensor(_cholesky_solve(cx, left, tensor(cx, right, node), node))
+    return None
+
+
+def _with_row(cx: Context, op: str, left: Value, right: Value, node: tree.Node) -> Value | None:
+    if op in ("+", "-") and isinstance(left, RowVector) and isinstance(right, RowVector):
+        return RowVector(elementwise(cx, op, [left.vector, right.vector], False, node))
+    if isinstance(left, RowVector) and op in ("*", "/"):
+        if isinstance(right, DiagonalMatrix):
+            return RowVector(elementwise(cx, "*", [left.vector, right.diagonal], True, node))
+        numbers = tensor(cx, right, node)
+        if numbers.rank == 0:
+            return RowVector(elementwise(cx, op, [left.vector, numbers], True, node))
+        if numbers.rank == 1 and not isinstance(right, RowVector):
+            return dot(cx, left.vector, numbers, node)
+        return RowVector(contract(cx, transposed(numbers), left.vector, node))
+    if isinstance(right, RowVector) and op == "*":
+        numbers = tensor(cx, left, node)
+        if numbers.rank == 0:
+            return RowVector(elementwise(cx, op, [numbers, right.vector], True, node))
+        return elementwise(cx, "*", [numbers, _row_matrix(right)], True, node)
+    return None
+
+
+def _with_identity(cx: Context, op: str, left: Value, right: Value, node: tree.Node) -> Value | None:
+    if isinstance(left, ScaledIdentity) and isinstance(right, ScaledIdentity):
+        return ScaledIdentity(elementwise(cx, op, [left.scale, right.scale], False, node))
+    identity, other = (left, right) if isinstance(left, ScaledIdentity) else (right, left)
+    assert isinstance(identity, ScaledIdentity)
+    if isinstance(other, DiagonalMatrix):
+        return DiagonalMatrix(elementwise(cx, op, _ordered(left, identity.scale, other.diagonal), True, node))
+    numbers = tensor(cx, other, node)
+    if numbers.rank == 0:
+        if op in ("+", "-"):
+            cx.fail(node, f"`{op}` of a number and `I` has no meaning")
+        return ScaledIdentity(elementwise(cx, op, _ordered(left, identity.scale, numbers), False, node))
+    if op in ("*", "/", "\\"):
+        args = [numbers, identity.scale] if op == "/" else _ordered(left, identity.scale, numbers)
+        return elementwise(cx, "*" if op == "*" else "/", args, True, node)
+    if numbers.rank != 2:
+        cx.fail(node, f"`{op}` with `I` needs a matrix, found {describe(numbers)}")
+    axis = numbers.type.axes[0]
+    eye = ir.Call("eye", (), ir.Type("real", (), (axis, numbers.type.axes[1])))
+    scaled = elementwise(cx, "*", [identity.scale, Tensor(eye)], True, node)
+    return elementwise(cx, op, _ordered(left, scaled, numbers), True, node)
+
+
+def _ordered(left: Value, structured: Tensor, other: Tensor) -> list[Tensor]:
+    """The operands in the author's order, given that the structured one was on the left or not."""
+    return [structured, other] if isinstance(left, ScaledIdentity | DiagonalMatrix) else [other, structured]
+
+
+def _with_diagonal(cx: Context, op: str, left: Value, right: Value, node: tree.Node) -> Value | None:
+    if isinstance(left, DiagonalMatrix) and isinstance(right, DiagonalMatrix):
+        if op not in ("+", "-", "*", "/", "\\"):
+            return None
+        pair = [right.diagonal, left.diagonal] if op == "\\" else [left.diagonal, right.diagonal]
+        return DiagonalMatrix(elementwise(cx, "/" if op == "\\" else op, pair, True, node))
+    if isinstance(left, DiagonalMatrix):
+        numbers = tensor(cx, right, node)
+        if numbers.rank == 0 and op in ("*", "/"):
+            return DiagonalMatrix(elementwise(cx, op, [left.diagonal, numbers], True, node))
+        if op in ("*", "\\"):
+            pair = [numbers, left.diagonal] if op == "\\" else [left.diagonal, numbers]
+            return elementwise(cx, "/" if op == "\\" else "*", pair, True, node)
+    if isinstance(right, DiagonalMatrix) and op in ("*", "/"):
+        numbers = tensor(cx, left, node)
+        if numbers.rank == 0 and op == "*":
+            return DiagonalMatrix(elementwise(cx, op, [numbers, right.diagonal], True, node))
+        return elementwise(cx, op, [numbers, _row_matrix(RowVector(right.diagonal))], True, node)
+    return None
+
+
+def _cholesky_solve(cx: Context, factor: Factorization, right: Tensor, node: tree.Node) -> ir.Expr:
+    if right.rank == 0:
+        cx.fail(node, f"`\\` solves a linear system for a vector or matrix, found {describe(right)}")
+    loops = cx.loop_axes([factor.lower.type, right.type])
+    return ir.Call("cholesky_solve", (factor.lower.expr, right.expr), ir.Type("real", loops, right.type.axes))
