@@ -1,0 +1,45 @@
+"""The library that emitted Pyro programs import: distributions Pyro lacks, in Distributions.jl's conventions."""
+
+from .affine import LocationScale
+from .arrays import set_index
+from .categorical import Categorical, OrderedLogistic
+from .cdf import log_tails
+from .censoring import Censored
+from .columns import Columns
+from .continuous import LogitNormal, SkewNormal
+from .counts import BinomialLogit, DiscreteUniform, LogPoisson, Multinomial, negative_binomial
+from .improper import Flat, FlatPos
+from .lkj import LKJ
+from .matrices import InverseWishart, Wishart, mv_normal_canonical, mv_student
+from .mixtures import Dirac, Mixture
+from .ordered import Ordered, PushedOrdered
+from .truncation import Truncated
+
+__all__ = [
+    "BinomialLogit",
+    "Categorical",
+    "Censored",
+    "Columns",
+    "Dirac",
+    "DiscreteUniform",
+    "Flat",
+    "FlatPos",
+    "InverseWishart",
+    "LKJ",
+    "LocationScale",
+    "LogPoisson",
+    "LogitNormal",
+    "Mixture",
+    "Multinomial",
+    "Ordered",
+    "OrderedLogistic",
+    "PushedOrdered",
+    "SkewNormal",
+    "Truncated",
+    "Wishart",
+    "log_tails",
+    "mv_normal_canonical",
+    "mv_student",
+    "negative_binomial",
+    "set_index",
+]

@@ -1,0 +1,28 @@
+"""Assigning to an element without changing the array: what `x[i] = v` of a sequential loop becomes.
+
+In-place assignment breaks autograd's memory of the old values and cannot be mapped over chains.
+"""
+
+from types import EllipsisType
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+Index: TypeAlias = int | slice | Tensor | EllipsisType
+
+
+def set_index(x: Tensor, value: Tensor | float, *index: Index) -> Tensor:
+    """A copy of x with x[index] = value.
+
+    Index: 0-based whole numbers, slices or index tensors, one for each axis of x or fewer, meaning what they mean to
+    torch. value broadcasts to x[index]. The result's dtype is the one torch promotes x and value to. It can be
+    differentiated, traced and mapped over x and value, not over the index. Errors: IndexError for an index out of
+    range.
+    """
+    update = torch.as_tensor(value, device=x.device)
+    dtype = torch.result_type(x, update)
+    positions = torch.arange(x.numel(), device=x.device).reshape(x.shape)[index]
+    flat = x.reshape(-1).to(dtype)
+    filled = torch.index_put(flat, (positions.reshape(-1),), update.to(dtype).expand(positions.shape).reshape(-1))
+    return filled.reshape(x.shape)
