@@ -202,10 +202,29 @@ def as_numbers(value: Value, what: str) -> Operand:
     """
     operand = as_operand(value, what)
     if operand.values.dtype == object:
-        raise JuliaError(f"`{what}` needs numbers, found {describe(value)}")
+        raise JuliaError(f"`{what}` needs numbers, found {describe(value)}{_first_text(operand)}")
     if operand.values.dtype == bool:
         return Operand(operand.values.astype(np.int64), operand.axes, operand.missing)
     return operand
+
+
+def _first_text(operand: Operand) -> str:
+    """Where a column of text first holds one that is no number: ` ("n/a" in row 3)`."""
+    if operand.values.ndim != 1:
+        return ""
+    for row, text in enumerate(operand.values.tolist(), start=1):
+        gone = operand.missing is not None and bool(operand.missing[row - 1])
+        if not gone and not _reads_as_number(text):
+            return f' ("{text[:40]}" in row {row})'
+    return ""
+
+
+def _reads_as_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def check_present(value: Value, what: str) -> None:

@@ -1,0 +1,180 @@
+"""Tables: columns of numbers, truths or text, from a file, a DataFrame or a mapping, with missing entries marked.
+
+A NaN or an infinite number in a file or an array is an error that names its column and row. pandas marks missing
+entries with NaN, so in a DataFrame NaN is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlmdsl.data.conversion import ROW, LineOfRow, from_arrow, nfc, to_array
+from mlmdsl.data.reading import data_error, line_of_row, parse, read_bytes
+from mlmdsl.language.errors import DataError, did_you_mean
+from mlmdsl.language.types import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_SHOWN = 12
+
+_KINDS = {"f": "number", "i": "whole number", "b": "true/false"}
+
+
+@dataclass(frozen=True)
+class ColumnSummary:
+    """What `mlmdsl data` shows of a column. Figures are None for text; levels are the first few distinct values."""
+
+    column: str
+    type: str
+    n: int
+    missing: int
+    min: float | None
+    mean: float | None
+    median: float | None
+    max: float | None
+    n_levels: int
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns of one length by their names (NFC). `name` is where the table came from."""
+
+    columns: Mapping[str, Array]
+    name: str = "table"
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return next((int(column.values.shape[0]) for column in self.columns.values()), 0)
+
+    def column(self, name: str) -> Array:
+        """The column of that name.
+
+        Raises:
+            DataError: there is none; the nearest name is offered.
+        """
+        key = nfc(name)
+        if key in self.columns:
+            return self.columns[key]
+        known = list(self.columns)
+        shown = f"its columns: {', '.join(known[:_SHOWN])}{', …' if len(known) > _SHOWN else ''}"
+        raise data_error(f"{self.name} has no column `{name}`", did_you_mean(key, known) or shown)
+
+    def describe(self) -> list[ColumnSummary]:
+        """A summary of each column, in their order."""
+        return [_summary(name, column) for name, column in self.columns.items()]
+
+    @classmethod
+    def from_pandas(cls, frame: pd.DataFrame, name: str = "the DataFrame") -> Table:
+        """The columns of a DataFrame (its index is left out); NaN and None are missing.
+
+        Raises:
+            DataError: no rows, two columns of one name, a column of mixed kinds, an infinite number.
+        """
+        import pyarrow as pa
+
+        _check_names(map(str, frame.columns), name)
+        plain = frame.set_axis([str(column) for column in frame.columns], axis=1)
+        try:
+            arrow = pa.Table.from_pandas(plain, preserve_index=False)
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            raise data_error(f"{name}: {' '.join(str(part) for part in error.args)}") from error
+        return _from_arrow(arrow, name)
+
+    @classmethod
+    def from_mapping(cls, columns: Mapping[str, Any], name: str = "the data") -> Table:
+        """Columns from lists (None is missing), arrays, masked arrays and pandas Series.
+
+        Raises:
+            DataError: columns of different lengths, no rows, NaN or Inf, values of mixed kinds.
+        """
+        _check_names(columns, name)
+        arrays = {nfc(key): to_array(key, values) for key, values in columns.items()}
+        lengths = {key: array.values.shape[0] for key, array in arrays.items()}
+        for key, array in arrays.items():
+            if array.ndim != 1:
+                raise data_error(f"{name}: column `{key}` has {array.ndim} dimensions; a column has one")
+        if len(set(lengths.values())) > 1:
+            shown = ", ".join(f"`{key}` {length}" for key, length in list(lengths.items())[:_SHOWN])
+            raise data_error(f"{name}: the columns have different lengths: {shown}")
+        return _table(arrays, name)
+
+
+def read_table(where: str | Path, base: Path | None = None) -> Table:
+    """The table in a file (relative to `base`) or at an `http(s)://` address.
+
+    `.csv .tsv .parquet .feather .arrow`, and these with `.gz`. In text an empty cell, NA, N/A, null and missing are
+    missing entries.
+
+    Raises:
+        DataError: not found, not readable, not of that format, ragged, not UTF-8, without rows, two columns of one
+            name, NaN or Inf (with column, row and line).
+    """
+    path = str(where)
+    content = read_bytes(path, base)
+    arrow = parse(content, path)
+    return _from_arrow(arrow, path, partial(line_of_row, content, path))
+
+
+def _from_arrow(arrow: pa.Table, name: str, line: LineOfRow | None = None) -> Table:
+    """The columns of an Arrow table; pandas' stored index is left out."""
+    names = [n for n in arrow.column_names if not (n.startswith("__index_level_") and n.endswith("__"))]
+    _check_names(names, name)
+    columns = {nfc(column): from_arrow(nfc(column), arrow.column(column), line) for column in names}
+    return _table(columns, name)
+
+
+# ── the whole table ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_names(names: Iterable[str], table: str) -> None:
+    """Raise DataError where two columns have one name (after NFC), or none is there."""
+    seen: set[str] = set()
+    for name in map(nfc, names):
+        if name in seen:
+            raise data_error(f"{table} has two columns named `{name}`")
+        seen.add(name)
+    if not seen:
+        raise data_error(f"{table} has no columns")
+
+
+def _table(columns: dict[str, Array], name: str) -> Table:
+    """The table, refusing one without rows."""
+    table = Table(MappingProxyType(columns), name)
+    if table.rows == 0:
+        raise data_error(f"{name} has no rows")
+    return table
+
+
+def _summary(name: str, column: Array) -> ColumnSummary:
+    """The summary of a column, over the entries that are not missing."""
+    known = column.values if column.missing is None else column.values[~column.missing]
+    found = np.unique(known)
+    order = {label: k for k, label in enumerate(column.categories or ())}
+    levels = sorted(found.tolist(), key=lambda label: order.get(str(label), 0)) if order else found.tolist()
+    numbers = known.astype(np.float64) if known.dtype != object and known.size else None
+    return ColumnSummary(
+        column=name,
+        type=_KINDS.get(column.values.dtype.kind, "text"),
+        n=int(column.values.size),
+        missing=int(column.values.size - known.size),
+        min=None if numbers is None else float(numbers.min()),
+        mean=None if numbers is None else float(numbers.mean()),
+        median=None if numbers is None else float(np.median(numbers)),
+        max=None if numbers is None else float(numbers.max()),
+        n_levels=int(found.size),
+        levels=tuple(str(label).lower() if isinstance(label, bool) else str(label) for label in levels[:_SHOWN]),
+    )
+
+
+__all__ = ["ROW", "ColumnSummary", "DataError", "Table", "read_table", "to_array"]
