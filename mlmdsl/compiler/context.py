@@ -18,9 +18,10 @@ from mlmdsl.language.types import Axis
 class Wrong(Exception):
     """One statement cannot be lowered; caught where the statement is."""
 
-    def __init__(self, diagnostic: Diagnostic, silent: bool = False) -> None:
+    def __init__(self, diagnostic: Diagnostic, silent: bool = False, data: bool = False) -> None:
         self.diagnostic = diagnostic
         self.silent = silent
+        self.data = data
         super().__init__(diagnostic.message)
 
 
@@ -55,13 +56,32 @@ class Context:
     drawn: set[str] = field(default_factory=set)
     ends: list[Value] = field(default_factory=list)
     depth: int = 0
+    data_faults: int = 0
+    """How many of the diagnostics blame the data."""
     data_only: bool = False
-    observed_names: frozenset[str] = frozenset()
+    returned: Value | None = None
+    accumulators: frozenset[str] = frozenset()
+    """Names that the vectorised loops around only add to."""
+    drawn_names: set[str] = field(default_factory=set)
+    """Names, in the author's spelling, that a `~` gave their value."""
+    functions: dict[str, Value] = field(default_factory=dict)
+    arguments: frozenset[str] = frozenset()
+    """Names of the model's arguments that were supplied: data."""
+    incomplete: frozenset[str] = frozenset()
+    """Those of them with missing entries."""
+    later: set[str] = field(default_factory=set)
+    """Names that a statement further down defines."""
+    keep_names: int = 0
+    """Above 0 inside a sequential loop or branch, where an assignment overwrites."""
 
     def fail(self, where: tree.Node | Span, message: str, hint: str | None = None) -> NoReturn:
         """Give up the statement with an error at a place."""
         span = where if isinstance(where, Span) else where.span
         raise Wrong(Diagnostic(message, span, hint))
+
+    def fail_data(self, where: tree.Node, message: str, hint: str | None = None) -> NoReturn:
+        """Give up the statement since the data are wrong."""
+        raise Wrong(Diagnostic(message, where.span, hint), data=True)
 
     def report(self, wrong: Wrong) -> None:
         """Keep an error, once for each place."""
@@ -70,6 +90,7 @@ class Context:
             for known in self.diagnostics
         ):
             self.diagnostics.append(wrong.diagnostic)
+            self.data_faults += wrong.data
 
     def expr(self, node: tree.Expression) -> Value:
         """The value of an expression."""
@@ -116,7 +137,7 @@ class Context:
         saved = (
             dict(self.scope), list(self.nodes), list(self.diagnostics), list(self.loops), dict(self.axis_sizes),
             dict(self.axis_labels), dict(self.given), set(self.names), set(self.drawn), list(self.sequential), self.depth,
-            list(self.ends),
+            list(self.ends), set(self.drawn_names), self.keep_names, self.accumulators, self.returned,
         )  # fmt: skip
         try:
             yield
@@ -124,6 +145,7 @@ class Context:
             (
                 self.scope, self.nodes, self.diagnostics, self.loops, self.axis_sizes,
                 self.axis_labels, self.given, self.names, self.drawn, self.sequential, self.depth, self.ends,
+                self.drawn_names, self.keep_names, self.accumulators, self.returned,
             ) = saved  # fmt: skip
             raise
 

@@ -159,14 +159,17 @@ class FamilyName:
 
 @dataclass(frozen=True, eq=False)
 class Closure:
-    """A helper function or lambda of the author's, with what its body may refer to."""
+    """A helper function or lambda of the author's; `scope` is what a lambda's body may refer to beside its parameters.
+
+    `params` are the positional ones, then the keywords.
+    """
 
     name: str
     params: tuple[str, ...]
     defaults: tuple[tuple[str, tree.Expression], ...]
     body: tuple[tree.Statement, ...]
     scope: dict[str, Value] | None = None
-    required_keywords: tuple[str, ...] = ()
+    keyword_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,401 @@
+"""`target ~ distribution`: an observation where the target is data, else a new parameter.
+
+In a vectorised loop `x[i] ~ d` over all of x is one draw of the whole array; elsewhere it is a draw of one element, at a
+site of its own (`x[3]`), and x is updated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from typing import cast
+
+import numpy as np
+
+from mlmdsl.compiler import ir
+from mlmdsl.compiler.context import Context, LoopAxis
+from mlmdsl.compiler.indexing import gather, lower_items
+from mlmdsl.compiler.operators import tensor
+from mlmdsl.compiler.values import Absent, Draw, Factorization, Tensor, Value, describe, describe_type
+from mlmdsl.language import tree
+from mlmdsl.language.types import Array, Axis
+
+
+def lower_tilde(cx: Context, node: tree.Tilde) -> None:
+    """One `~` statement."""
+    dist = _distribution(cx, node)
+    name = _target_name(node.target)
+    if name is None or (name in cx.arguments and not isinstance(cx.scope.get(name), Absent)):
+        _observe(cx, node, dist, name)
+    elif isinstance(node.target, tree.Name):
+        _draw_whole(cx, node, dist, name)
+    else:
+        _draw_elements(cx, node, dist, name, cast(tree.Index, node.target))
+
+
+def _target_name(target: tree.Expression) -> str | None:
+    if isinstance(target, tree.Name):
+        return target.id
+    if isinstance(target, tree.Index) and isinstance(target.base, tree.Name):
+        return target.base.id
+    return None
+
+
+def _distribution(cx: Context, node: tree.Tilde) -> ir.Dist:
+    value = cx.expr(node.distribution)
+    if not isinstance(value, Draw):
+        cx.fail(node.distribution, f"`~` needs a distribution on its right, found {describe(value)}",
+                "write `=` to give a name a value")  # fmt: skip
+    dist = value.dist
+    if dist.collection and not node.dotted:
+        cx.fail(node.distribution, "this is an array of distributions", "write `.~`, or `arraydist(…)` around it")
+    if dist.collection:
+        return replace(dist, plates=dist.collection, collection=())
+    return dist
+
+
+# ── observations ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _observe(cx: Context, node: tree.Tilde, dist: ir.Dist, name: str | None) -> None:
+    """The data's own density."""
+    value = tensor(cx, cx.expr(node.target), node.target)
+    if not value.is_data and name not in cx.incomplete:
+        cx.fail(node.target, "the left of `~` is a name, an element of an array, or data")
+    _give(cx, name or "observed", node)
+    if node.dotted and not dist.plates and not dist.event:
+        dist = replace(dist, plates=value.type.axes)
+    _check_fit(cx, node, dist, value)
+    _check_values(cx, node, dist, value, name)
+    site = _site_index(cx, node.target, value)
+    missing = _missing_mask(cx, value, name)
+    plates = value.type.axes if not dist.event else dist.plates
+    loops = _loops_of(cx, dist, value.type)
+    text = name or cx.fresh("observed")
+    cx.nodes.append(ir.Sample(
+        target=text, dist=replace(dist, plates=plates), loops=loops, site=site, type=value.type,
+        observed=value.expr, missing=missing, span=node.span))  # fmt: skip
+    if missing is not None and name is not None and isinstance(node.target, tree.Name):
+        completed = ir.Ref(name, replace(value.type, low=-inf, high=inf))
+        cx.scope[name] = Tensor(completed, levels=value.levels)
+        cx.drawn.add(name)
+
+
+def _loops_of(cx: Context, dist: ir.Dist, type_: ir.Type) -> tuple[Axis, ...]:
+    around = ir.Type(loops=tuple(loop.axis for loop in cx.loops))
+    return cx.loop_axes([around, ir.Type(loops=dist.loops), type_])
+
+
+def _check_fit(cx: Context, node: tree.Tilde, dist: ir.Dist, value: Tensor) -> None:
+    """The shapes of the two sides are one."""
+    axes = dist.axes
+    if len(axes) != value.rank:
+        hint = None
+        if not axes and value.rank:
+            hint = "write `.~`, or a distribution of the whole: `filldist(d, n)`, `MvNormal(μ, σ^2 * I)`, `arraydist(…)`"
+        drawn = describe_type(ir.Type(dist.element, (), axes))
+        cx.fail(node, f"the two sides of `~` do not fit: {describe(value)}, and a distribution of {drawn}", hint)
+    for mine, theirs in zip(value.type.axes, axes, strict=True):
+        if isinstance(mine.size, int) and isinstance(theirs.size, int) and mine.size != theirs.size:
+            drawn = describe_type(ir.Type(dist.element, (), axes))
+            cx.fail(node, f"the two sides of `~` do not fit: {describe(value)}, and a distribution of {drawn}")
+
+
+def _check_values(cx: Context, node: tree.Tilde, dist: ir.Dist, value: Tensor, name: str | None) -> None:
+    """The data lie in the support of their distribution."""
+    known = value.known
+    if value.type.element == "text":
+        cx.fail_data(node.target, f"`{name}` is text where {dist.family} needs numbers", "make it numbers in `@data`: `levels(…)`, `dummies(…)`, a comparison")
+    numbers = np.asarray(known.values if isinstance(known, Array) else known, dtype=object)
+    if known is None or isinstance(known, str):
+        return
+    values = numbers.astype(float)
+    present = ~known.missing if isinstance(known, Array) and known.missing is not None else np.ones(values.shape, bool)
+    wrong = present & ((values < dist.low) | (values > dist.high))
+    if dist.element == "int":
+        wrong |= present & (values != np.round(values))
+    if wrong.any():
+        _report_value(cx, node, dist, values, wrong, name)
+
+
+def _report_value(
+    cx: Context, node: tree.Tilde, dist: ir.Dist, values: np.ndarray, wrong: np.ndarray, name: str | None
+) -> None:
+    row = int(np.argwhere(wrong.reshape(wrong.shape[0] if wrong.ndim else 1, -1).any(axis=1))[0][0]) + 1
+    bad = float(values[wrong].flat[0]) if values.ndim else float(values)
+    kind = "whole numbers" if dist.element == "int" else "numbers"
+    range_ = f" from {dist.low:g}" if dist.low > -inf else ""
+    range_ += f" to {dist.high:g}" if dist.high < inf else ""
+    count = int(wrong.sum())
+    more = f" ({count} such values)" if count > 1 else ""
+    cx.fail_data(node, f"`{name or 'the observed value'}` has {bad:g} in row {row}{more}, "
+                       f"but {dist.family} gives {kind}{range_}", "choose a distribution whose support holds the data")  # fmt: skip
+
+
+def _missing_mask(cx: Context, value: Tensor, name: str | None) -> ir.Expr | None:
+    """The mask of missing entries, indexed as the value is."""
+    if name not in cx.incomplete or name is None:
+        return None
+    return cast(ir.Expr, _masked(value.expr, name))
+
+
+def _masked(expr: ir.Expr, name: str) -> ir.Expr:
+    if isinstance(expr, ir.Gather):
+        type_ = replace(expr.type, element="bool")
+        return replace(expr, x=_masked(expr.x, name), type=type_)
+    return ir.Ref(f"{name}_missing", replace(expr.type, element="bool", low=0, high=1), data=True)
+
+
+# ── parameters ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _give(cx: Context, name: str, node: tree.Tilde) -> None:
+    """Note that a variable got its distribution; twice is an error."""
+    key = _place_key(node.target)
+    if (name, key) in cx.given or (key is not None and (name, None) in cx.given):
+        cx.fail(node, f"`{name}` has two distributions: it was given one further up", "give each variable one `~`")
+    cx.given[(name, key)] = ()
+
+
+def _place_key(target: tree.Expression) -> object:
+    """What tells places of one array apart: constants; an index that moves tells nothing."""
+    if not isinstance(target, tree.Index):
+        return None
+    return tuple(item.value if isinstance(item, tree.Number) else item for item in target.indices)
+
+
+def _draw_whole(cx: Context, node: tree.Tilde, dist: ir.Dist, name: str) -> None:
+    """`x ~ d`: a new parameter."""
+    if cx.loops or cx.sequential:
+        cx.fail(node, f"`{name}` would be drawn anew in each iteration", f"index it by the loop's variable: `{name}[i] ~ …`")
+    if node.dotted:
+        existing = cx.scope.get(name)
+        if not dist.plates and isinstance(existing, Tensor) and existing.rank:
+            dist = replace(dist, plates=existing.type.axes)
+        elif not dist.plates:
+            cx.fail(node, f"how many `{name}` there are is not known", f"write `{name} ~ filldist(…, n)`")
+    _give(cx, name, node)
+    type_ = _drawn_type(dist, dist.axes)
+    cx.nodes.append(ir.Sample(target=name, dist=dist, type=type_, span=node.span))
+    _define_drawn(cx, name, dist, type_)
+
+
+def _drawn_type(dist: ir.Dist, axes: tuple[Axis, ...]) -> ir.Type:
+    return ir.Type(dist.element, (), axes, dist.low, dist.high)
+
+
+def _define_drawn(cx: Context, name: str, dist: ir.Dist, type_: ir.Type) -> None:
+    value: Value = Tensor(ir.Ref(name, type_))
+    if dist.family == "LKJCholesky":
+        value = Factorization(cast(Tensor, value))
+    cx.scope[name] = value
+    cx.names.add(name)
+    cx.drawn.add(name)
+    cx.drawn_names.add(name)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where in an array an element is drawn: its items, and the array axes of the whole."""
+
+    items: tuple[ir.IndexItem, ...]
+    axes: tuple[Axis, ...]
+    complete: bool
+
+
+def _draw_elements(cx: Context, node: tree.Tilde, dist: ir.Dist, name: str, target: tree.Index) -> None:
+    """`x[i] ~ d`, `x[i, :] ~ d`, `x[1] ~ d`."""
+    base = cx.scope.get(name)
+    if node.dotted and not dist.axes:
+        dist = _spread(cx, node, dist, base, target)
+    place = _place(cx, node, dist, base, target)
+    if place.complete:
+        _give(cx, name, node)
+        whole = _whole_dist(cx, dist, place)
+        type_ = _drawn_type(whole, place.axes)
+        cx.nodes.append(ir.Sample(target=name, dist=whole, type=type_, span=node.span))
+        _define_drawn(cx, name, replace(whole, family="" if whole.family == "LKJCholesky" else whole.family), type_)
+        return
+    if not isinstance(base, Tensor):
+        cx.fail(node, f"`{name}` has no length yet", f"write `{name} = Vector{{Float64}}(undef, n)` before")
+    _give(cx, name, node)
+    _draw_part(cx, node, dist, name, base, place, target)
+
+
+def _spread(cx: Context, node: tree.Tilde, dist: ir.Dist, base: Value | None, target: tree.Index) -> ir.Dist:
+    if not isinstance(base, Tensor):
+        cx.fail(node, "how many there are is not known", "write `filldist(…, n)`")
+    part = gather(cx, base, lower_items(cx, base, target.indices), node)
+    return replace(dist, plates=part.type.axes)
+
+
+def _place(cx: Context, node: tree.Tilde, dist: ir.Dist, base: Value | None, target: tree.Index) -> _Place:
+    if isinstance(base, Tensor) and base.rank != len(target.indices):
+        cx.fail(node.target, f"{describe(base)} takes {base.rank} {'index' if base.rank == 1 else 'indices'}, found {len(target.indices)}")
+    free = list(dist.axes)
+    items: list[ir.IndexItem] = []
+    axes: list[Axis] = []
+    walked: list[str] = []
+    whole = True
+    for position, index in enumerate(target.indices):
+        item, axis = _element_item(cx, node, base, position, index, free)
+        items.append(item)
+        axes.append(axis)
+        loop = item.loop if isinstance(item, ir.Slice) else None
+        if loop is not None:
+            walked.append(loop.name)
+        whole = whole and (isinstance(item, ir.Keep) or (loop is not None and _covers(item, axis)))
+    if free:
+        cx.fail(node, f"the two sides of `~` do not fit: this is a distribution of {describe_type(ir.Type(axes=dist.axes))}")
+    around = [loop.axis.name for loop in cx.loops]
+    if sorted(set(around) - set(walked)):
+        cx.fail(node, f"`{_target_name(target)}` would be drawn anew in each iteration", "index it by each loop's variable")
+    return _Place(tuple(items), tuple(axes), whole and not cx.sequential and len(walked) == len(set(walked)))
+
+
+def _covers(item: ir.IndexItem, axis: Axis) -> bool:
+    """Whether a walk covers all of an axis."""
+    return (
+        isinstance(item, ir.Slice)
+        and item.loop is not None
+        and isinstance(item.start, ir.Const)
+        and item.start.value == 1
+        and item.loop.size == axis.size
+    )
+
+
+def _element_item(
+    cx: Context, node: tree.Tilde, base: Value | None, position: int, index: tree.Expression, free: list[Axis]
+) -> tuple[ir.IndexItem, Axis]:
+    """One index of the target, and the array axis it lies on."""
+    known = base.type.axes[position] if isinstance(base, Tensor) else None
+    if isinstance(index, tree.Colon):
+        if not free:
+            cx.fail(index, "`:` needs a distribution of a vector on the right of `~`")
+        drawn = free.pop(0)
+        if known is not None and isinstance(known.size, int) and isinstance(drawn.size, int) and known.size != drawn.size:
+            cx.fail(node, f"the two sides of `~` do not fit: length {known.size} and length {drawn.size}")
+        return ir.Keep(), drawn
+    if isinstance(base, Tensor):
+        return lower_items(cx, base, [*target_colons(position, index), index])[-1].item, cast(Axis, known)
+    return _unsized_item(cx, node, index)
+
+
+def target_colons(position: int, index: tree.Expression) -> list[tree.Expression]:
+    """`:` for each axis before a position."""
+    return [tree.Colon(span=index.span) for _ in range(position)]
+
+
+def _unsized_item(cx: Context, node: tree.Tilde, index: tree.Expression) -> tuple[ir.IndexItem, Axis]:
+    """An index into an array whose length only the loops around tell."""
+    value = cx.expr(index)
+    expr = value.expr if isinstance(value, Tensor) else None
+    loop = next((loop for loop in cx.loops if isinstance(expr, ir.Counter) and loop.axis == expr.axis), None)
+    if loop is None or not isinstance(expr, ir.Counter) or not isinstance(expr.start, ir.Const) or expr.start.value != 1:
+        name = _target_name(node.target)
+        cx.fail(index, f"`{name}` has no length yet", f"write `{name} = Vector{{Float64}}(undef, n)` before")
+    axis = array_axis(cx, loop)
+    return ir.Slice(expr.start, expr.start, loop.axis), axis
+
+
+def array_axis(cx: Context, loop: LoopAxis) -> Axis:
+    """The array axis that a loop walks."""
+    if loop.over is not None and loop.over.size == loop.axis.size:
+        cx.axis_sizes.setdefault(loop.over.name, cx.axis_sizes[loop.axis.name])
+        return loop.over
+    return loop.axis
+
+
+def _whole_dist(cx: Context, dist: ir.Dist, place: _Place) -> ir.Dist:
+    """The distribution of the whole array: the loops become plates, in the order of the index."""
+    loops = {item.loop.name: item.loop for item in place.items if isinstance(item, ir.Slice) and item.loop}
+    order = [item.loop if isinstance(item, ir.Slice) and item.loop else None for item in place.items]
+    kept = [axis for axis, loop in zip(place.axes, order, strict=True) if loop is None]
+    rest = tuple(axis for axis in dist.loops if axis.name not in loops)
+    walked = tuple(loop for loop in order if loop is not None)
+    if not dist.event:
+        queue = list(kept)
+        plates = tuple(loop if loop is not None else queue.pop(0) for loop in order)
+        return replace(dist, loops=rest, plates=plates)
+    first_event = next(k for k, loop in enumerate(order) if loop is None)
+    last_loop = max((k for k, loop in enumerate(order) if loop is not None), default=-1)
+    return replace(dist, loops=rest, plates=(*walked, *dist.plates), columns=last_loop > first_event)
+
+
+def _draw_part(
+    cx: Context, node: tree.Tilde, dist: ir.Dist, name: str, base: Tensor, place: _Place, target: tree.Index
+) -> None:
+    """Some elements of an array that is there already."""
+    type_ = replace(base.type, element=dist.element, low=min(base.type.low, dist.low), high=max(base.type.high, dist.high))
+    if base.is_data and isinstance(base.expr, ir.Ref | ir.Call) and not base.expr.type.loops and _is_blank(base.expr):
+        type_ = replace(type_, low=dist.low, high=dist.high)
+    ref = base.expr.name if isinstance(base.expr, ir.Ref) and not base.expr.data else None
+    if ref is None or ref != name:
+        cx.nodes.append(ir.Let(name=name, value=base.expr, span=node.span))
+    loops = _loops_of(cx, dist, ir.Type())
+    rank = sum(isinstance(item, ir.Keep) for item in place.items)
+    drawn = ir.Type(dist.element, loops, dist.axes[:rank], dist.low, dist.high)
+    cx.nodes.append(ir.Sample(
+        target=name, dist=dist, loops=loops, site=_site_of_items(cx, place.items, place.axes), index=place.items, type=drawn,
+        span=node.span))  # fmt: skip
+    cx.scope[name] = Tensor(ir.Ref(name, type_))
+    cx.names.add(name)
+    cx.drawn.add(name)
+    cx.drawn_names.add(name)
+
+
+def _is_blank(expr: ir.Expr) -> bool:
+    return isinstance(expr, ir.Call) and expr.function == "zeros"
+
+
+# ── names of sites ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _site_index(cx: Context, target: tree.Expression, value: Tensor) -> ir.SiteIndex | None:
+    """The index in an observed site's name: none where the whole is observed."""
+    expr = value.expr
+    if not isinstance(target, tree.Index) or not isinstance(expr, ir.Gather):
+        return None
+    axes = expr.x.type.axes
+    if all(isinstance(item, ir.Keep) or _covers(item, axis) for item, axis in zip(expr.index, axes, strict=True)):
+        return None
+    return _site_of_items(cx, expr.index, axes)
+
+
+def _site_of_items(cx: Context, items: Sequence[ir.IndexItem], axes: Sequence[Axis]) -> ir.SiteIndex:
+    return ir.SiteIndex(items=tuple(_site_item(item, axis) for item, axis in zip(items, axes, strict=True)))
+
+
+def _site_item(item: ir.IndexItem, axis: Axis) -> str | ir.Expr:
+    if isinstance(item, ir.Keep) or _covers(item, axis):
+        return ":"
+    if isinstance(item, ir.Slice):
+        first = item.start.value if isinstance(item.start, ir.Const) else None
+        if item.loop is not None and first is not None and isinstance(item.loop.size, int):
+            return f"{first}:{int(first) + item.loop.size - 1}"
+        if first is not None and isinstance(item.stop, ir.Const):
+            return f"{first}:{item.stop.value}"
+        return "part"
+    if isinstance(item.index, ir.Const):
+        return str(item.index.value)
+    return item.index if item.index.type.is_scalar else "picked"
+
+
+def lower_items_of(cx: Context, base: Tensor, target: tree.Index) -> list[ir.IndexItem]:
+    """The items of an assigned element."""
+    if base.rank != len(target.indices):
+        cx.fail(target, f"{describe(base)} takes {base.rank} {'index' if base.rank == 1 else 'indices'}, found {len(target.indices)}")
+    return [position.item for position in lower_items(cx, base, target.indices)]
+
+
+def placed_items(cx: Context, base: Tensor, items: Sequence[ir.IndexItem]) -> list[LoopAxis] | None:
+    """The loops around in the order of the items, where these walk all of an array once; else None."""
+    by_name = {loop.axis.name: loop for loop in cx.loops}
+    places = []
+    for item, axis in zip(items, base.type.axes, strict=True):
+        if not isinstance(item, ir.Slice) or item.loop is None or not _covers(item, axis):
+            return None
+        places.append(by_name[item.loop.name])
+    return places if len({place.axis.name for place in places}) == len(by_name) == len(places) else None
+

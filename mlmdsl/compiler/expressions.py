@@ -1,0 +1,376 @@
+"""Expressions of the author's, one function a kind of node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from mlmdsl.compiler import ir
+from mlmdsl.compiler.calls import call_function, elementwise_call, known_call, with_known
+from mlmdsl.compiler.combinators import combine
+from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.families import family_draw
+from mlmdsl.compiler.indexing import index
+from mlmdsl.compiler.iteration import comprehension, gathered
+from mlmdsl.compiler.operators import adjoint, binary, constant, elementwise, tensor, transposed, unary
+from mlmdsl.compiler.special import special_call
+from mlmdsl.compiler.values import (
+    Absent,
+    Builtin,
+    Closure,
+    Draw,
+    Factorization,
+    FamilyName,
+    Nested,
+    Nothing,
+    OperatorFunction,
+    OrthogonalTriangular,
+    RangeValue,
+    ScaledIdentity,
+    Tensor,
+    Text,
+    TupleValue,
+    TypeName,
+    Value,
+    describe,
+)
+from mlmdsl.language import tree
+from mlmdsl.language.distributions import COMBINATORS, DISTRIBUTIONS
+from mlmdsl.language.errors import did_you_mean
+from mlmdsl.language.functions import CONSTANTS, FUNCTIONS, TYPE_NAMES
+from mlmdsl.language.types import Axis
+
+NOTHINGS = frozenset({"missing", "nothing", "undef"})
+OPERATOR_NAMES = frozenset({"+", "-", "*", "/", "^"})
+
+
+def lower_expression(cx: Context, node: tree.Expression) -> Value:
+    """The value of an expression."""
+    return _RULES[type(node)](cx, node)
+
+
+def _number(cx: Context, node: tree.Number) -> Value:
+    return constant(node.value)
+
+
+def _text(cx: Context, node: tree.String | tree.Symbol) -> Value:
+    return Text(node.value)
+
+
+def _name(cx: Context, node: tree.Name) -> Value:
+    value = cx.scope.get(node.id)
+    if isinstance(value, Absent):
+        cx.fail(node, f"`{node.id}` is missing: it has no value before its `~`", f"supply `{node.id}`, or do not use it in the priors")
+    if value is not None:
+        return value
+    if node.id in CONSTANTS:
+        return constant(CONSTANTS[node.id])
+    if node.id == "I":
+        return ScaledIdentity(constant(1.0))
+    found = named_value(node.id)
+    if found is not None:
+        return found
+    if node.id in cx.later:
+        cx.fail(node, f"`{node.id}` is used before its `~` or `=`", "move the statement that defines it up")
+    candidates = [*cx.scope, *cx.later, *FUNCTIONS, *DISTRIBUTIONS, *COMBINATORS]
+    return cast(Value, cx.fail(node, f"unknown name `{node.id}`", did_you_mean(node.id, candidates)))
+
+
+def named_value(name: str) -> Value | None:
+    """What a name of the language stands for."""
+    if name in NOTHINGS:
+        return Nothing(name)
+    if name in DISTRIBUTIONS or name in COMBINATORS:
+        return FamilyName(name)
+    if name in FUNCTIONS and name not in ("Float64", "Int", "Vector", "Matrix", "Array"):
+        return Builtin(FUNCTIONS[name])
+    if name in TYPE_NAMES:
+        return TypeName(name)
+    return OperatorFunction(name) if name in OPERATOR_NAMES else None
+
+
+def _operator(cx: Context, node: tree.Operator) -> Value:
+    values = [cx.expr(operand) for operand in node.operands]
+    if len(values) == 1:
+        return unary(cx, node.op, values[0], node.dotted, node)
+    if node.op in ("%", "÷"):
+        name = "rem" if node.op == "%" else "div"
+        return elementwise_call(cx, FUNCTIONS[name], [tensor(cx, value, node) for value in values], node.dotted, node)
+    return binary(cx, node.op, values[0], values[1], node.dotted, node)
+
+
+def _comparison(cx: Context, node: tree.Comparison) -> Value:
+    values = [cx.scope[operand.id] if isinstance(operand, tree.Name) and isinstance(cx.scope.get(operand.id), Absent)
+              else cx.expr(operand) for operand in node.operands]  # fmt: skip
+    result: Value | None = None
+    for op, dotted, left, right in zip(node.ops, node.dotted, values, values[1:], strict=False):
+        part = _compare(cx, op, dotted, left, right, node)
+        result = part if result is None else binary(cx, "&&", result, part, True, node)
+    return cast(Value, result)
+
+
+def _compare(cx: Context, op: str, dotted: bool, left: Value, right: Value, node: tree.Node) -> Value:
+    if isinstance(right, Nothing) or isinstance(left, Nothing):
+        same = isinstance(left, Nothing | Absent) and isinstance(right, Nothing | Absent)
+        return constant(same if op in ("==", "===") else not same)
+    if isinstance(left, Text) and isinstance(right, Text):
+        return constant((left.text == right.text) == (op in ("==", "===")))
+    op = {"===": "==", "!==": "!="}.get(op, op)
+    sides = [_comparable(cx, side, node) for side in (left, right)]
+    return elementwise(cx, op, sides, dotted, node)
+
+
+def _comparable(cx: Context, value: Value, node: tree.Node) -> Tensor:
+    if isinstance(value, Text):
+        return Tensor(ir.Call("text", (), ir.Type("text"), (("text", value.text),)), value.text)
+    return tensor(cx, value, node)
+
+
+def _logical(cx: Context, node: tree.Logical) -> Value:
+    left = tensor(cx, cx.expr(node.left), node)
+    if isinstance(left.known, bool) and not node.dotted and left.known == (node.op == "||"):
+        return constant(left.known)
+    return elementwise(cx, node.op, [left, tensor(cx, cx.expr(node.right), node)], node.dotted, node)
+
+
+def _not(cx: Context, node: tree.Not) -> Value:
+    return elementwise(cx, "!", [tensor(cx, cx.expr(node.operand), node)], node.dotted, node)
+
+
+def _ternary(cx: Context, node: tree.Ternary) -> Value:
+    condition = tensor(cx, cx.expr(node.condition), node)
+    if condition.rank:
+        cx.fail(node.condition, f"the condition of `? :` is one truth value, found {describe(condition)}", "write `ifelse.(condition, a, b)`")
+    if isinstance(condition.known, bool):
+        return cx.expr(node.then if condition.known else node.otherwise)
+    then, otherwise = cx.expr(node.then), cx.expr(node.otherwise)
+    return choose(cx, condition, then, otherwise, node)
+
+
+def choose(cx: Context, condition: Tensor, then: Value, otherwise: Value, node: tree.Node) -> Value:
+    """One of two values by a condition that data or parameters decide."""
+    if isinstance(then, Draw) or isinstance(otherwise, Draw):
+        cx.fail(node, "`? :` between distributions needs a condition known from the data", "choose between their parameters")
+    args = [condition, tensor(cx, then, node), tensor(cx, otherwise, node)]
+    return elementwise_call(cx, FUNCTIONS["ifelse"], args, True, node)
+
+
+def _range(cx: Context, node: tree.Range) -> Value:
+    start, stop = tensor(cx, cx.expr(node.start), node), tensor(cx, cx.expr(node.stop), node)
+    step = tensor(cx, cx.expr(node.step), node) if node.step else constant(1)
+    for end in (start, stop, step):
+        if end.rank:
+            cx.fail(node, f"the ends of a range are numbers, found {describe(end)}")
+    return RangeValue(start, stop, step)
+
+
+def _call(cx: Context, node: tree.Call) -> Value:
+    function = _callee(cx, node.function)
+    if _is_generator_call(node):
+        argument = cast(tree.Generator, node.args[-1])
+        args = [*(cx.expr(arg) for arg in node.args[:-1]), comprehension(cx, argument)]
+    else:
+        args = [value for arg in node.args for value in _argument(cx, arg)]
+    keywords = {keyword.name: cx.expr(keyword.value) for keyword in node.keywords}
+    return call_value(cx, function, args, keywords, node.dotted, node)
+
+
+def _is_generator_call(node: tree.Call) -> bool:
+    return bool(node.args) and isinstance(node.args[-1], tree.Generator)
+
+
+def _argument(cx: Context, node: tree.Expression) -> Sequence[Value]:
+    if isinstance(node, tree.Splat):
+        value = cx.expr(node.operand)
+        if not isinstance(value, TupleValue):
+            cx.fail(node, f"`...` spreads a tuple, found {describe(value)}")
+        return value.items
+    if isinstance(node, tree.Name) and isinstance(cx.scope.get(node.id), Absent):
+        return [cx.scope[node.id]] if False else [cx.expr(node)]
+    return [cx.expr(node)]
+
+
+def _callee(cx: Context, node: tree.Expression) -> Value:
+    """What is called: a function by name (`Turing.filldist` is `filldist`), a type, or a value."""
+    if isinstance(node, tree.Field):
+        base = node.base
+        if isinstance(base, tree.Name) and base.id not in cx.scope and base.id[:1].isupper():
+            return _callee(cx, tree.Name(id=node.name, span=node.span))
+    if isinstance(node, tree.TypeApply):
+        return _callee(cx, node.base)
+    if isinstance(node, tree.Name) and node.id not in cx.scope:
+        if node.id in FUNCTIONS:
+            return Builtin(FUNCTIONS[node.id])
+        if node.id not in DISTRIBUTIONS and node.id not in COMBINATORS and node.id not in CONSTANTS and named_value(node.id) is None:
+            candidates = [*FUNCTIONS, *DISTRIBUTIONS, *COMBINATORS, *(k for k, v in cx.scope.items() if isinstance(v, Closure))]
+            cx.fail(node, f"unknown function or distribution `{node.id}`", did_you_mean(node.id, candidates))
+    return cx.expr(node)
+
+
+def call_value(
+    cx: Context, function: Value, args: Sequence[Value], keywords: Mapping[str, Value], dotted: bool, node: tree.Node
+) -> Value:
+    """Call a value."""
+    if isinstance(function, Builtin):
+        return call_function(cx, function.row, args, keywords, dotted, node)
+    if isinstance(function, FamilyName):
+        if function.name in COMBINATORS:
+            return combine(cx, function.name, args, keywords, dotted, node)
+        if keywords:
+            cx.fail(node, f"{function.name} takes no keyword `{next(iter(keywords))}`", "its parameters are positional")
+        return family_draw(cx, function.name, args, dotted, node)
+    if isinstance(function, OperatorFunction):
+        if len(args) == 1:
+            return unary(cx, function.op, args[0], dotted, node)
+        return binary(cx, function.op, args[0], args[1], dotted, node)
+    if isinstance(function, Closure):
+        from mlmdsl.compiler.inline import inline
+
+        return inline(cx, function, args, keywords, dotted, node)
+    if isinstance(function, Tensor) and len(args) == 1:
+        cx.fail(node, f"{describe(function)} is not a function", "write `*` to multiply, `[i]` to index")
+    if isinstance(function, ScaledIdentity):
+        return special_call(cx, FUNCTIONS["I"], args, {}, False, node)
+    return cast(Value, cx.fail(node, f"{describe(function)} is not a function"))
+
+
+def _index(cx: Context, node: tree.Index) -> Value:
+    return index(cx, cx.expr(node.base), node.indices, node)
+
+
+def _end(cx: Context, node: tree.End) -> Value:
+    if not cx.ends:
+        cx.fail(node, "`end` stands only inside an index")
+    return cx.ends[-1]
+
+
+def _colon(cx: Context, node: tree.Colon) -> Value:
+    return cast(Value, cx.fail(node, "`:` alone stands only inside an index"))
+
+
+def _field(cx: Context, node: tree.Field) -> Value:
+    base = node.base
+    if isinstance(base, tree.Name) and base.id not in cx.scope and base.id[:1].isupper() and base.id not in cx.later:
+        return cx.expr(tree.Name(id=node.name, span=node.span))
+    value = cx.expr(base)
+    if isinstance(value, Factorization):
+        return _factor(cx, value, node)
+    if isinstance(value, OrthogonalTriangular) and node.name in ("Q", "R"):
+        matrix = value.matrix
+        axes = matrix.type.axes if node.name == "Q" else (matrix.type.axes[1],) * 2
+        return Tensor(ir.Call(f"qr_{node.name}", (matrix.expr,), ir.Type("real", matrix.type.loops, axes)))
+    if isinstance(value, TupleValue) and value.names and node.name in value.names:
+        return value.items[value.names.index(node.name)]
+    return cast(Value, cx.fail(node, f"{describe(value)} has no field `{node.name}`", "a Cholesky factorisation has L and U, a QR one Q and R"))
+
+
+def _factor(cx: Context, value: Factorization, node: tree.Field) -> Value:
+    if node.name == "L":
+        return value.lower
+    if node.name in ("U", "UL"):
+        return transposed(value.lower)
+    if node.name == "chol":
+        return Factorization(value.lower)
+    if node.name == "mat":
+        return tensor(cx, Factorization(value.lower, matrix=True), node)
+    return cast(Value, cx.fail(node, f"a Cholesky factorisation has no field `{node.name}`", "its factors are `L` and `U`"))
+
+
+def _adjoint(cx: Context, node: tree.Adjoint) -> Value:
+    return adjoint(cx, cx.expr(node.operand), node)
+
+
+def stack(cx: Context, items: Sequence[Tensor], node: tree.Node) -> Tensor:
+    """Numbers as a vector."""
+    axis = cx.axis(f"of_{len(items)}", constant(len(items)))
+    loops = cx.loop_axes(item.type for item in items)
+    low, high = min(item.type.low for item in items), max(item.type.high for item in items)
+    elements = {item.type.element for item in items}
+    element: ir.Element = "int" if elements <= {"int", "bool"} else "text" if elements == {"text"} else "real"
+    known = None
+    if all(item.known is not None and not item.type.loops for item in items):
+        from mlmdsl.language import julia
+
+        value = julia.vector_literal([item.known for item in items])  # type: ignore[misc]
+        known = value if not isinstance(value, tuple) else None
+    type_ = ir.Type(element, loops, (axis,), low, high)
+    result = Tensor(ir.Stack(tuple(item.expr for item in items), type_), known)  # type: ignore[arg-type]
+    return result
+
+
+def _vector(cx: Context, node: tree.VectorLiteral) -> Value:
+    values = [cx.expr(item) for item in node.items]
+    if node.concatenate and any(not isinstance(value, Tensor) or value.rank for value in values):
+        return special_call(cx, FUNCTIONS["vcat"], values, {}, False, node)
+    if not values:
+        return Tensor(ir.Call("zeros", (), ir.Type("real", (), (Axis("empty", 0),))))
+    if len(values) == 1 and isinstance(values[0], RangeValue) and node.concatenate:
+        return call_function(cx, FUNCTIONS["collect"], values, {}, False, node)
+    return gathered(cx, values, node)
+
+
+def _matrix(cx: Context, node: tree.MatrixLiteral) -> Value:
+    rows = [[tensor(cx, cx.expr(item), node) for item in row] for row in node.rows]
+    if any(item.rank for row in rows for item in row):
+        joined = [special_call(cx, FUNCTIONS["hcat"], row, {}, False, node) for row in rows]
+        return joined[0] if len(joined) == 1 else special_call(cx, FUNCTIONS["vcat"], joined, {}, False, node)
+    widths = {len(row) for row in rows}
+    if len(widths) > 1:
+        cx.fail(node, f"the rows of a matrix have one length, found {' and '.join(map(str, sorted(widths)))}")
+    parts = [stack(cx, row, node) for row in rows]
+    axis = cx.axis(f"of_{len(rows)}", constant(len(rows)))
+    loops = cx.loop_axes(part.type for part in parts)
+    bounds = [(part.type.low, part.type.high) for part in parts]
+    type_ = ir.Type("real", loops, (axis, parts[0].type.axes[0]), min(b[0] for b in bounds), max(b[1] for b in bounds))
+    return Tensor(ir.Stack(tuple(part.expr for part in parts), type_))
+
+
+def _tuple(cx: Context, node: tree.Tuple) -> Value:
+    return TupleValue(tuple(value for item in node.items for value in _argument(cx, item)), node.names)
+
+
+def _lambda(cx: Context, node: tree.Lambda) -> Value:
+    body = (tree.ExpressionStatement(value=node.body, span=node.span),)
+    return Closure("this function", tuple(param.id for param in node.params), (), body, dict(cx.scope))
+
+
+def _generator(cx: Context, node: tree.Generator) -> Value:
+    return comprehension(cx, node)
+
+
+def _splat(cx: Context, node: tree.Splat) -> Value:
+    return cast(Value, cx.fail(node, "`...` stands only among the arguments of a call"))
+
+
+def _type_apply(cx: Context, node: tree.TypeApply) -> Value:
+    name = node.base.id if isinstance(node.base, tree.Name) else "Array"
+    return TypeName(name)
+
+
+_RULES: dict[type, Callable[[Context, Any], Value]] = {
+    tree.Number: _number,
+    tree.Boolean: _number,
+    tree.String: _text,
+    tree.Symbol: _text,
+    tree.Name: _name,
+    tree.Operator: _operator,
+    tree.Comparison: _comparison,
+    tree.Logical: _logical,
+    tree.Not: _not,
+    tree.Ternary: _ternary,
+    tree.Range: _range,
+    tree.Call: _call,
+    tree.Colon: _colon,
+    tree.End: _end,
+    tree.Index: _index,
+    tree.Field: _field,
+    tree.Adjoint: _adjoint,
+    tree.VectorLiteral: _vector,
+    tree.MatrixLiteral: _matrix,
+    tree.Tuple: _tuple,
+    tree.Comprehension: comprehension,
+    tree.Generator: _generator,
+    tree.Lambda: _lambda,
+    tree.Splat: _splat,
+    tree.TypeApply: _type_apply,
+}

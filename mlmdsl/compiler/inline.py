@@ -1,0 +1,152 @@
+"""The author's own functions: their bodies stand where they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.iteration import comprehend
+from mlmdsl.compiler.values import Closure, Nothing, Tensor, TupleValue, Value, Zipped
+from mlmdsl.language import tree
+from mlmdsl.language.errors import did_you_mean
+
+
+def inline(
+    cx: Context, function: Closure, args: Sequence[Value], keywords: Mapping[str, Value], dotted: bool, node: tree.Node
+) -> Value:
+    """A call of a helper function."""
+    if dotted and any(isinstance(arg, Tensor) and arg.rank for arg in args):
+        return _each(cx, function, args, node)
+    scope = _bind(cx, function, args, keywords, node)
+    saved, cx.scope = cx.scope, scope
+    cx.depth += 10
+    try:
+        if cx.depth > 140:
+            cx.fail(node, f"{function.name} calls itself without end", "a helper function cannot be recursive")
+        return _body_value(cx, function.body, function.name, node)
+    finally:
+        cx.scope = saved
+        cx.depth -= 10
+
+
+def _each(cx: Context, function: Closure, args: Sequence[Value], node: tree.Node) -> Value:
+    """`f.(x, y)`: f of each element; numbers are the same for all."""
+    arrays = [position for position, arg in enumerate(args) if isinstance(arg, Tensor) and arg.rank]
+    if any(cast(Tensor, args[position]).rank > 1 for position in arrays):
+        cx.fail(node, f"`{function.name}.(…)` is for vectors here", "write the function's body with dots")
+    iterable: Value = args[arrays[0]] if len(arrays) == 1 else Zipped(tuple(args[position] for position in arrays))
+
+    def body(bound: Sequence[Value]) -> Value:
+        items = [bound[0]] if len(arrays) == 1 else list(cast(TupleValue, bound[0]).items)
+        filled = list(args)
+        for position, item in zip(arrays, items, strict=True):
+            filled[position] = item
+        return inline(cx, function, filled, {}, False, node)
+
+    return comprehend(cx, [("x", iterable)], body, node)
+
+
+def _bind(
+    cx: Context, function: Closure, args: Sequence[Value], keywords: Mapping[str, Value], node: tree.Node
+) -> dict[str, Value]:
+    scope = dict(function.scope if function.scope is not None else cx.functions)
+    defaults = dict(function.defaults)
+    names = function.params
+    positional = len(names) - len(function.keyword_names)
+    if len(args) > positional:
+        cx.fail(node, f"{function.name} takes {positional} argument{'s' if positional != 1 else ''}, found {len(args)}")
+    for name, value in zip(names, args, strict=False):
+        scope[name] = value
+    for name, value in keywords.items():
+        if name not in function.keyword_names:
+            cx.fail(node, f"{function.name} has no keyword `{name}`", did_you_mean(name, function.keyword_names))
+        scope[name] = value
+    for name in (*names[len(args) : positional], *(key for key in function.keyword_names if key not in keywords)):
+        if name not in defaults:
+            cx.fail(node, f"{function.name} needs a value for `{name}`")
+        saved, cx.scope = cx.scope, scope
+        scope[name] = cx.expr(defaults[name])
+        cx.scope = saved
+    return scope
+
+
+def _body_value(cx: Context, body: tuple[tree.Statement, ...], name: str, node: tree.Node) -> Value:
+    """What a body returns: `return e`, or the last expression."""
+    from mlmdsl.compiler.statements import lower_statement
+
+    for position, statement in enumerate(body):
+        last = position == len(body) - 1
+        if isinstance(statement, tree.Tilde | tree.AddLogProb):
+            cx.fail(statement, "a helper function draws nothing: `~` stands only in a @model", "let it return the distribution")
+        if isinstance(statement, tree.Return):
+            return _returned(cx, statement)
+        if isinstance(statement, tree.If):
+            value = _conditional(cx, statement, body[position + 1 :], name, node)
+            if value is not None:
+                return value
+            continue
+        if isinstance(statement, tree.ExpressionStatement) and last:
+            return cx.expr(statement.value)
+        lower_statement(cx, statement)
+        if last and isinstance(statement, tree.Assign) and isinstance(statement.target, tree.Name):
+            return cx.scope[statement.target.id]
+    return Nothing("nothing")
+
+
+def _returned(cx: Context, statement: tree.Return) -> Value:
+    value = statement.value
+    if value is None:
+        return Nothing("nothing")
+    if isinstance(value, tree.Tilde):
+        cx.fail(value, "a helper function draws nothing: `~` stands only in a @model")
+    if isinstance(value, tree.Assign):
+        return cx.expr(value.value)
+    return cx.expr(value)
+
+
+def _conditional(
+    cx: Context, statement: tree.If, rest: tuple[tree.Statement, ...], name: str, node: tree.Node
+) -> Value | None:
+    """`if` in a helper: the branch that data decide, else both values and a choice between them."""
+    from mlmdsl.compiler.expressions import choose
+    from mlmdsl.compiler.operators import tensor
+    from mlmdsl.compiler.statements import lower_statement
+
+    for position, branch in enumerate(statement.branches):
+        condition = tensor(cx, cx.expr(branch.condition), branch)
+        if condition.known is False:
+            continue
+        if condition.known is True:
+            return _ends(cx, (*branch.body, *rest), name, node) if _returns(branch.body) or not rest else _run(cx, branch.body)
+        if not _returns(branch.body) and rest:
+            lower_statement(cx, replace(statement, branches=statement.branches[position:]))
+            return None
+        others = statement.branches[position + 1 :]
+        otherwise = (replace(statement, branches=others), *rest) if others else (*statement.otherwise, *rest)
+        then = _ends(cx, branch.body, name, node)
+        return choose(cx, condition, then, _ends(cx, otherwise, name, node), branch)
+    if _returns(statement.otherwise) or not rest:
+        return _ends(cx, (*statement.otherwise, *rest), name, node)
+    return _run(cx, statement.otherwise)
+
+
+def _ends(cx: Context, body: tuple[tree.Statement, ...], name: str, node: tree.Node) -> Value:
+    saved = dict(cx.scope)
+    value = _body_value(cx, body, name, node)
+    cx.scope.clear()
+    cx.scope.update(saved)
+    return value
+
+
+def _run(cx: Context, body: tuple[tree.Statement, ...]) -> None:
+    from mlmdsl.compiler.statements import lower_statement
+
+    for statement in body:
+        lower_statement(cx, statement)
+
+
+def _returns(body: tuple[tree.Statement, ...]) -> bool:
+    return any(isinstance(statement, tree.Return) for statement in body)
+

@@ -1,0 +1,323 @@
+"""Iteration: what a loop variable stands for, and comprehensions.
+
+A loop variable whose iterations are independent is a counter along a loop axis; everything computed from it varies along
+that axis, and no loop is left. Where that cannot be (a branch that indexes past an end, a condition), the comprehension
+runs one iteration after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import cast
+
+from mlmdsl.compiler import ir
+from mlmdsl.compiler.context import Carried, Context, LoopAxis, Wrong
+from mlmdsl.compiler.indexing import WHOLE, Position, axis_size, gather
+from mlmdsl.compiler.operators import binary, constant, lifted, tensor
+from mlmdsl.compiler.values import (
+    Draw,
+    Enumerated,
+    Nested,
+    RangeValue,
+    Rows,
+    Tensor,
+    TupleValue,
+    Value,
+    Zipped,
+    describe,
+)
+from mlmdsl.language import tree
+from mlmdsl.language.types import Axis
+from dataclasses import replace
+
+
+def range_size(cx: Context, value: RangeValue, node: tree.Node) -> Tensor:
+    """How many numbers a range has."""
+    if value.step.known == 1 and value.start.known == 1:
+        return value.stop
+    start, stop, step = value.start.known, value.stop.known, value.step.known
+    if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step:
+        return replace_known(_count_expr(cx, value, node), max(0, (stop - start) // step + 1))
+    return _count_expr(cx, value, node)
+
+
+def replace_known(value: Tensor, known: int) -> Tensor:
+    """The same integer, its value known."""
+    return Tensor(value.expr, known, value.counts)
+
+
+def _count_expr(cx: Context, value: RangeValue, node: tree.Node) -> Tensor:
+    if value.step.known != 1:
+        exprs = (value.start.expr, value.stop.expr, value.step.expr)
+        return Tensor(ir.Call("range_length", exprs, ir.Type("int", low=0)))
+    difference = cast(Tensor, binary(cx, "-", value.stop, value.start, False, node))
+    return cast(Tensor, binary(cx, "+", difference, constant(1), False, node))
+
+
+def check_range(cx: Context, value: RangeValue, node: tree.Node) -> None:
+    """A range over which a loop runs has ends that are whole numbers known from the data."""
+    for end in (value.start, value.stop, value.step):
+        if not end.is_data:
+            cx.fail(node, "a loop runs over numbers known from the data, this end is not known before sampling")
+        if end.rank or end.type.element not in ("int", "any"):
+            cx.fail(node, f"a loop's range is of whole numbers, found {describe(end)}")
+    if value.step.known == 0:
+        cx.fail(node, "a range's step is not 0")
+
+
+def walk_axis(cx: Context, name: str, iterable: Value, node: tree.Node) -> tuple[LoopAxis, Value]:
+    """A new loop axis over an iterable, and what the loop variable stands for."""
+    if isinstance(iterable, RangeValue):
+        return _walk_range(cx, name, iterable, node)
+    if isinstance(iterable, Enumerated):
+        loop, item = walk_axis(cx, name, iterable.iterable, node)
+        return loop, TupleValue((_counter(loop.axis, constant(1), constant(1)), item))
+    if isinstance(iterable, Zipped):
+        return _walk_zip(cx, name, iterable, node)
+    if isinstance(iterable, Rows):
+        loop, counter = _axis_over(cx, name, iterable.matrix, iterable.axis)
+        walked = Position(ir.Slice(constant(1).expr, constant(1).expr, loop.axis))
+        positions = [walked, WHOLE] if iterable.axis == 0 else [WHOLE, walked]
+        return loop, gather(cx, iterable.matrix, positions, node)
+    if isinstance(iterable, TupleValue | Nested):
+        raise Carried
+    array = tensor(cx, iterable, node)
+    if array.rank == 0:
+        cx.fail(node, f"a loop runs over a range or an array, found {describe(array)}")
+    if array.rank > 1:
+        raise Carried
+    loop, _ = _axis_over(cx, name, array, 0)
+    return loop, gather(cx, array, [Position(ir.Slice(constant(1).expr, constant(1).expr, loop.axis))], node)
+
+
+def _walk_range(cx: Context, name: str, value: RangeValue, node: tree.Node) -> tuple[LoopAxis, Value]:
+    check_range(cx, value, node)
+    if value.start.type.loops or value.stop.type.loops:
+        raise Carried
+    size = range_size(cx, value, node)
+    over = value.over or (value.stop.counts if value.start.known == 1 and value.step.known == 1 else None)
+    axis = _new_axis(cx, name, size, over)
+    return LoopAxis(axis, over), _counter(axis, value.start, value.step)
+
+
+def _axis_over(cx: Context, name: str, array: Tensor, position: int) -> tuple[LoopAxis, Tensor]:
+    over = array.type.axes[position]
+    axis = _new_axis(cx, name, axis_size(cx, array, position), over)
+    return LoopAxis(axis, over), _counter(axis, constant(1), constant(1))
+
+
+def _new_axis(cx: Context, name: str, size: Tensor, over: Axis | None) -> Axis:
+    known = size.known if isinstance(size.known, int) else over.size if over is not None else str(cx_size_text(size))
+    axis = Axis(cx.fresh(name), known, over.labels if over is not None and over.size == known else None)
+    cx.axis_sizes[axis.name] = size.expr
+    cx.axis_order[axis.name] = len(cx.axis_order)
+    return axis
+
+
+def cx_size_text(size: Tensor) -> str:
+    """The text of a size that is not known."""
+    from mlmdsl.compiler.context import _size_text
+
+    return _size_text(size.expr)
+
+
+def _counter(axis: Axis, start: Tensor, step: Tensor) -> Tensor:
+    low = float(start.known) if isinstance(start.known, int) else start.type.low
+    high = float("inf")
+    if isinstance(start.known, int) and isinstance(axis.size, int) and isinstance(step.known, int):
+        ends = (start.known, start.known + step.known * max(0, axis.size - 1))
+        low, high = float(min(ends)), float(max(ends))
+    return Tensor(ir.Counter(axis, start.expr, step.expr, ir.Type("int", (axis,), (), low, high)))
+
+
+def _walk_zip(cx: Context, name: str, value: Zipped, node: tree.Node) -> tuple[LoopAxis, Value]:
+    loops, items = [], []
+    for part in value.iterables:
+        loop, item = walk_axis(cx, name, part, node)
+        loops.append(loop)
+        items.append(item)
+    sizes = {loop.axis.size for loop in loops if isinstance(loop.axis.size, int)}
+    if len(sizes) > 1:
+        cx.fail(node, f"zip needs iterables of one length here, found {' and '.join(map(str, sorted(sizes)))}")
+    raise_if_apart = [loop.axis.name for loop in loops]
+    return loops[0], TupleValue(tuple(_renamed(item, raise_if_apart, loops[0].axis) for item in items))
+
+
+def _renamed(value: Value, names: Sequence[str], axis: Axis) -> Value:
+    """A value along one of several loop axes of one length, along the first of them."""
+    if isinstance(value, TupleValue):
+        return TupleValue(tuple(_renamed(item, names, axis) for item in value.items))
+    assert isinstance(value, Tensor)
+    return Tensor(rename_axis(value.expr, names, axis), levels=value.levels)
+
+
+def rename_axis(node: ir.Expr, names: Sequence[str], axis: Axis) -> ir.Expr:
+    """An expression with the loop axes of the given names replaced."""
+    return cast(ir.Expr, _rename(node, set(names), axis))
+
+
+def _rename(value: object, names: set[str], axis: Axis) -> object:
+    if isinstance(value, Axis):
+        return axis if value.name in names else value
+    if isinstance(value, tuple):
+        return tuple(_rename(item, names, axis) for item in value)
+    if hasattr(value, "__dataclass_fields__"):
+        changes = {name: _rename(getattr(value, name), names, axis) for name in value.__dataclass_fields__}
+        return replace(value, **changes)  # type: ignore[type-var]
+    return value
+
+
+@contextmanager
+def scope_of(cx: Context, names: Sequence[str], values: Sequence[Value]) -> Iterator[None]:
+    """Names bound for a while."""
+    saved = {name: cx.scope.get(name) for name in names}
+    cx.scope.update(zip(names, values, strict=True))
+    try:
+        yield
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                cx.scope.pop(name, None)
+            else:
+                cx.scope[name] = value
+
+
+def bind_targets(cx: Context, iterator: tree.Iterator, item: Value) -> tuple[list[str], list[Value]]:
+    """The names of an iterator and their values: one, or the parts of a tuple."""
+    names = [target.id for target in iterator.targets]
+    if not iterator.destructured and len(names) == 1:
+        return names, [item]
+    if not isinstance(item, TupleValue) or len(item.items) != len(names):
+        cx.fail(iterator, f"this loop takes {len(names)} names, and each item is {describe(item)}")
+    return names, list(item.items)
+
+
+def comprehension(cx: Context, node: tree.Comprehension | tree.Generator) -> Value:
+    """`[body for i in a, j in b if condition]`."""
+    if node.condition is None:
+        iterables = [cx.expr(iterator.iterable) for iterator in node.iterators]
+        named = [(iterator.targets[0].id, iterable) for iterator, iterable in zip(node.iterators, iterables, strict=True)]
+
+        def body(items: Sequence[Value]) -> Value:
+            pairs = [bind_targets(cx, iterator, item) for iterator, item in zip(node.iterators, items, strict=True)]
+            names = [name for names, _ in pairs for name in names]
+            values = [value for _, values in pairs for value in values]
+            with scope_of(cx, names, values):
+                return cx.expr(node.body)
+
+        return comprehend(cx, named, body, node)
+    return _filtered(cx, node)
+
+
+def _filtered(cx: Context, node: tree.Comprehension | tree.Generator) -> Value:
+    iterator = node.iterators[0]
+    iterable = cx.expr(iterator.iterable)
+    if len(node.iterators) != 1 or iterator.destructured or not isinstance(iterable, RangeValue):
+        cx.fail(node, "a comprehension with `if` runs over one range", "write `[f(i) for i in 1:n if condition]`")
+    return _sequence(cx, iterator.targets[0].id, iterable, lambda items: _in_scope(cx, iterator, items, node.body), node,
+                     lambda items: _in_scope(cx, iterator, items, cast(tree.Expression, node.condition)))  # fmt: skip
+
+
+def _in_scope(cx: Context, iterator: tree.Iterator, items: Sequence[Value], body: tree.Expression) -> Value:
+    with scope_of(cx, [iterator.targets[0].id], items[:1]):
+        return cx.expr(body)
+
+
+def comprehend(
+    cx: Context, iterables: Sequence[tuple[str, Value]], body: Callable[[Sequence[Value]], Value], node: tree.Node
+) -> Value:
+    """The values of `body` along iterables: vectorised where it can be, else one after another."""
+    literal = iterables[0][1]
+    if len(iterables) == 1 and isinstance(literal, TupleValue):
+        return gathered(cx, [body([item]) for item in literal.items], node)
+    nodes = len(cx.nodes)
+    try:
+        with cx.attempt():
+            return _vectorized(cx, iterables, body, node)
+    except Carried:
+        pass
+    except Wrong as wrong:
+        if len(iterables) != 1 or not isinstance(literal, RangeValue):
+            raise
+        try:
+            with cx.attempt():
+                result = _sequence(cx, iterables[0][0], literal, body, node)
+        except (Wrong, Carried):
+            raise wrong from None
+        return result
+    if len(iterables) != 1 or not isinstance(literal, RangeValue) or len(cx.nodes) != nodes:
+        cx.fail(node, "this comprehension cannot be vectorised", "write it as a `for` loop over a range")
+    return _sequence(cx, iterables[0][0], literal, body, node)
+
+
+def gathered(cx: Context, values: Sequence[Value], node: tree.Node) -> Value:
+    """Values written one by one as a vector: of numbers, or of anything else a tuple."""
+    if values and all(isinstance(value, Tensor) and value.rank == 0 for value in values):
+        from mlmdsl.compiler.expressions import stack
+
+        return stack(cx, [cast(Tensor, value) for value in values], node)
+    return TupleValue(tuple(values))
+
+
+def _vectorized(
+    cx: Context, iterables: Sequence[tuple[str, Value]], body: Callable[[Sequence[Value]], Value], node: tree.Node
+) -> Value:
+    items, axes = [], []
+    depth = len(cx.loops)
+    for name, iterable in iterables:
+        loop, item = walk_axis(cx, name, iterable, node)
+        cx.loops.append(loop)
+        axes.append(loop.axis)
+        items.append(item)
+    nodes = len(cx.nodes)
+    value = body(items)
+    loops = cx.loops[depth:]
+    del cx.loops[depth:]
+    result_axes = tuple(_array_axis(cx, loop) for loop in loops)
+    if isinstance(value, Draw):
+        dist = value.dist
+        rest = tuple(axis for axis in dist.loops if axis not in axes)
+        if dist.collection:
+            cx.fail(node, "a comprehension of arrays of distributions has no meaning")
+        return Draw(replace(dist, loops=rest, collection=tuple(axes)))
+    if len(cx.nodes) != nodes:
+        pass
+    result = tensor(cx, value, node)
+    if result.rank and len(axes) > 1:
+        raise Carried
+    if result.rank:
+        return Nested(result, axes[0])
+    whole = lifted(result, tuple(axes))
+    type_ = replace(whole.type, axes=result_axes)
+    return Tensor(replace(whole.expr, type=type_), levels=whole.levels)
+
+
+def _array_axis(cx: Context, loop: LoopAxis) -> Axis:
+    """The array axis that a loop becomes: the one whose indices it walked, if it walked all of it."""
+    if loop.over is not None and loop.over.size == loop.axis.size:
+        cx.axis_sizes.setdefault(loop.over.name, cx.axis_sizes[loop.axis.name])
+        return loop.over
+    return loop.axis
+
+
+def _sequence(
+    cx: Context, name: str, iterable: RangeValue, body: Callable[[Sequence[Value]], Value], node: tree.Node,
+    condition: Callable[[Sequence[Value]], Value] | None = None,
+) -> Value:  # fmt: skip
+    """A comprehension that runs one iteration after another."""
+    check_range(cx, iterable, node)
+    variable = cx.fresh(name)
+    counter = Tensor(ir.Ref(variable, ir.Type("int", low=iterable.start.type.low), data=True))
+    nodes = len(cx.nodes)
+    cx.sequential.append(variable)
+    test = tensor(cx, condition([counter]), node).expr if condition else None
+    item = body([counter])
+    cx.sequential.pop()
+    if len(cx.nodes) != nodes or not isinstance(item, Tensor):
+        cx.fail(node, "this comprehension cannot be vectorised", "write it as a `for` loop")
+    size = range_size(cx, iterable, node)
+    axis = Axis(cx.fresh(f"{name}_items"), "count") if test is not None else cx.axis(f"{name}_items", size)
+    type_ = ir.Type(item.type.element, item.type.loops, (axis, *item.type.axes), item.type.low, item.type.high)
+    expr = ir.Sequence(variable, iterable.start.expr, iterable.stop.expr, iterable.step.expr, item.expr, type_, test)
+    return Tensor(expr)

@@ -1,0 +1,138 @@
+"""From the tree to the IR: what a model means for given arguments.
+
+Non-Goals: choosing positions of tensor axes (emission does), integrating anything out (a pass does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+
+from mlmdsl.compiler import ir
+from mlmdsl.compiler.context import Context, Wrong
+from mlmdsl.compiler.dependence import assigned_names
+from mlmdsl.compiler.expressions import lower_expression
+from mlmdsl.compiler.statements import lower_block
+from mlmdsl.compiler.values import Absent, Closure, Factorization, Tensor, Value
+from mlmdsl.language import tree
+from mlmdsl.language.errors import DataError, SpecError
+from mlmdsl.language.source import Source
+from mlmdsl.language.types import Array
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A model in the IR, and the sizes of axes as expressions."""
+
+    model: ir.Model
+    axis_sizes: Mapping[str, ir.Expr]
+
+
+def functions_of(spec: tree.Spec) -> dict[str, Value]:
+    """The author's helper functions by name."""
+    return {function.name: closure_of(function) for function in spec.functions}
+
+
+def closure_of(function: tree.FunctionDef) -> Closure:
+    """A helper function as a value."""
+    params = (*function.params, *function.keywords)
+    defaults = tuple((param.name, param.default) for param in params if param.default is not None)
+    keywords = tuple(param.name for param in function.keywords)
+    return Closure(function.name, tuple(param.name for param in params), defaults, function.body, keyword_names=keywords)
+
+
+def new_context(source: Source, spec: tree.Spec) -> Context:
+    """A context that knows the author's functions."""
+    functions = functions_of(spec)
+    return Context(source, lower_expression, scope=dict(functions), functions=functions)
+
+
+def lower_model(
+    source: Source, spec: tree.Spec, model: tree.ModelDef, arguments: Mapping[str, Value], nrow: Tensor | None = None
+) -> Lowered:
+    """A model for arguments: tensors (known where data are bound, abstract where not), or `Absent`.
+
+    Raises:
+        SpecError: all that is wrong with the model. DataError: where only the data are to blame.
+    """
+    cx = new_context(source, spec)
+    cx.scope.update(arguments)
+    cx.names |= set(arguments)
+    supplied = {name for name, value in arguments.items() if not isinstance(value, Absent)}
+    cx.arguments = frozenset(supplied)
+    cx.incomplete = frozenset(name for name in supplied if _has_missing(arguments[name]))
+    cx.later = set(assigned_names(model.body)) - set(arguments)
+    lower_block(cx, model.body)
+    if cx.diagnostics:
+        raise_diagnostics(cx)
+    returned = _returned(cx, model)
+    body = tuple(cx.nodes)
+    labels = tuple(cx.axis_labels.items())
+    result = ir.Model(model.name, _arguments(cx, model, arguments, body), body, returned, labels)
+    return Lowered(result, cx.axis_sizes)
+
+
+def raise_diagnostics(cx: Context) -> NoReturn:
+    """Raise what was found, as the kind of error it is."""
+    ordered = sorted(cx.diagnostics, key=lambda d: d.span.start if d.span else -1)
+    kind = DataError if cx.data_faults == len(cx.diagnostics) else SpecError
+    raise kind(ordered, cx.source)
+
+
+def evaluate(cx: Context, node: tree.Expression) -> Value:
+    """A data expression; an error is raised as such."""
+    try:
+        return cx.expr(node)
+    except Wrong as wrong:
+        cx.report(wrong)
+        raise_diagnostics(cx)
+
+
+def _has_missing(value: Value) -> bool:
+    return isinstance(value, Tensor) and isinstance(value.known, Array) and value.known.missing is not None
+
+
+def _returned(cx: Context, model: tree.ModelDef) -> ir.Expr | None:
+    """What the program returns: the value of `return`, or the last statement's target."""
+    value = cx.returned
+    if isinstance(value, Factorization):
+        value = value.lower
+    return value.expr if isinstance(value, Tensor) and not value.type.loops else None
+
+
+def _arguments(
+    cx: Context, model: tree.ModelDef, given: Mapping[str, Value], body: tuple[ir.Statement, ...]
+) -> tuple[ir.Argument, ...]:
+    keywords = {param.name for param in model.keywords}
+    indexing = index_names(body)
+    return tuple(
+        ir.Argument(name, value.type, name in keywords, is_index=name in indexing, has_missing=name in cx.incomplete)
+        for name, value in given.items()
+        if isinstance(value, Tensor)
+    )
+
+
+def index_names(body: tuple[ir.Statement, ...]) -> frozenset[str]:
+    """Names of data that index something."""
+    found = set()
+    for statement in _all_statements(body):
+        for node in ir.walk(statement):
+            items = getattr(node, "index", ())
+            for item in items if isinstance(items, tuple) else ():
+                if isinstance(item, ir.Pick):
+                    found |= {ref.name for ref in ir.walk(item.index) if isinstance(ref, ir.Ref) and ref.data}
+    return frozenset(found)
+
+
+def _all_statements(body: tuple[ir.Statement, ...]) -> list[ir.Statement]:
+    found: list[ir.Statement] = []
+    for statement in body:
+        found.append(statement)
+        if isinstance(statement, ir.Loop):
+            found += _all_statements(statement.body)
+        elif isinstance(statement, ir.Branch):
+            found += _all_statements(statement.then) + _all_statements(statement.otherwise)
+    return found
+
+

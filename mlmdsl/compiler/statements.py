@@ -1,0 +1,488 @@
+"""Statements: assignments, loops, branches. `~` has a file of its own, draws.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from mlmdsl.compiler import ir
+from mlmdsl.compiler.context import Carried, Context, LoopAxis, Wrong
+from mlmdsl.compiler.dependence import assigned_names, is_independent, sum_accumulators
+from mlmdsl.compiler.draws import lower_items_of, lower_tilde, placed_items
+from mlmdsl.compiler.indexing import axis_size, index
+from mlmdsl.compiler.iteration import bind_targets, check_range, scope_of, walk_axis
+from mlmdsl.compiler.operators import binary, constant, elementwise, lifted, tensor
+from mlmdsl.compiler.values import (
+    DiagonalMatrix,
+    Draw,
+    Enumerated,
+    Factorization,
+    Nested,
+    RangeValue,
+    RowVector,
+    Rows,
+    Tensor,
+    TupleValue,
+    Unknown,
+    Value,
+    Zipped,
+    describe,
+)
+from mlmdsl.language import tree
+
+
+def lower_block(cx: Context, body: Sequence[tree.Statement], strict: bool = False) -> None:
+    """Statements in order. An error ends its statement alone, unless `strict`."""
+    for statement in body:
+        try:
+            lower_statement(cx, statement)
+        except Wrong as wrong:
+            if strict:
+                raise
+            cx.report(wrong)
+            for name in assigned_names((statement,)):
+                cx.scope.setdefault(name, Unknown())
+        if cx.returned is not None:
+            return
+
+
+def lower_statement(cx: Context, statement: tree.Statement) -> None:
+    """One statement."""
+    _RULES[type(statement)](cx, statement)
+
+
+# ── assignment ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def define(cx: Context, name: str, value: Value, node: tree.Node, tracked: bool = False) -> None:
+    """Give a name a value; what is computed at run time becomes a statement of the program."""
+    if name in cx.drawn_names:
+        cx.fail(node, f"`{name}` is a parameter: it has its value from its `~`", "give the new value another name")
+    if isinstance(value, Tensor) and (tracked or not _is_inline(cx, value)):
+        value = _let(cx, name, value, node, tracked)
+    elif isinstance(value, Nested):
+        value = Nested(_let(cx, name, value.item, node), value.axis)
+    elif isinstance(value, Factorization) and not isinstance(value.lower.expr, ir.Ref):
+        value = replace(value, lower=_let(cx, f"{name}_chol", value.lower, node))
+    elif isinstance(value, DiagonalMatrix) and not isinstance(value.diagonal.expr, ir.Ref):
+        value = DiagonalMatrix(_let(cx, f"{name}_diag", value.diagonal, node))
+    elif isinstance(value, RowVector) and not isinstance(value.vector.expr, ir.Ref):
+        value = RowVector(_let(cx, name, value.vector, node))
+    elif isinstance(value, TupleValue) and not any(isinstance(item, Draw) for item in value.items):
+        value = TupleValue(tuple(_part(cx, f"{name}_{k + 1}", item, node) for k, item in enumerate(value.items)), value.names)
+    cx.scope[name] = value
+
+
+def _part(cx: Context, name: str, value: Value, node: tree.Node) -> Value:
+    return _let(cx, name, value, node) if isinstance(value, Tensor) and not _is_inline(cx, value) else value
+
+
+def _is_inline(cx: Context, value: Tensor) -> bool:
+    """Whether a value needs no statement: a number, a name, a step along a loop."""
+    if cx.keep_names:
+        return False
+    return isinstance(value.expr, ir.Const | ir.Counter) or (isinstance(value.expr, ir.Ref) and value.expr.data)
+
+
+def _let(cx: Context, name: str, value: Tensor, node: tree.Node, tracked: bool = False) -> Tensor:
+    known = cx.scope.get(name)
+    if cx.keep_names and isinstance(known, Tensor) and isinstance(known.expr, ir.Ref):
+        target = known.expr.name
+    else:
+        target = cx.fresh(name)
+    cx.nodes.append(ir.Let(name=target, value=value.expr, tracked=tracked, span=node.span))
+    data = value.is_data and not cx.keep_names
+    return replace(value, expr=ir.Ref(target, value.type, data=data or (cx.keep_names > 0 and value.is_data)))
+
+
+def _assign(cx: Context, node: tree.Assign) -> None:
+    if isinstance(node.target, tree.Tuple):
+        _destructure(cx, node)
+    elif isinstance(node.target, tree.Name):
+        if _add_over_loop(cx, node):
+            return
+        define(cx, node.target.id, _new_value(cx, node), node)
+    elif isinstance(node.target, tree.Index) and isinstance(node.target.base, tree.Name):
+        _set_element(cx, node, node.target, node.target.base.id)
+    else:
+        cx.fail(node.target, "this cannot be assigned to", "assign to a name or to elements of an array")
+
+
+def _new_value(cx: Context, node: tree.Assign) -> Value:
+    value = cx.expr(node.value)
+    if node.op is not None:
+        value = binary(cx, node.op, cx.expr(node.target), value, node.dotted, node)
+    elif node.dotted and isinstance(node.target, tree.Name):
+        target = tensor(cx, cx.expr(node.target), node)
+        if target.rank != tensor(cx, value, node).rank:
+            zeros = Tensor(ir.Call("zeros", (), ir.Type("real", (), target.type.axes, 0, 0)))
+            value = elementwise(cx, "+", [zeros, tensor(cx, value, node)], True, node)
+    return value
+
+
+def _destructure(cx: Context, node: tree.Assign) -> None:
+    targets = cast(tree.Tuple, node.target).items
+    value = cx.expr(node.value)
+    if isinstance(value, Tensor) and value.rank == 1:
+        parts = [index(cx, value, [tree.Number(value=k + 1, span=node.span)], node) for k in range(len(targets))]
+        value = TupleValue(tuple(parts))
+    if not isinstance(value, TupleValue) or len(value.items) < len(targets):
+        cx.fail(node, f"this assigns to {len(targets)} names, found {describe(value)}")
+    for target, item in zip(targets, value.items, strict=False):
+        if not isinstance(target, tree.Name):
+            cx.fail(target, "a tuple assignment gives values to names")
+        define(cx, target.id, item, node)
+
+
+def _set_element(cx: Context, node: tree.Assign, target: tree.Index, name: str) -> None:
+    """`x[i] = e`, in a loop or not."""
+    if name in cx.drawn_names:
+        cx.fail(node, f"`{name}` is a parameter: it has its value from its `~`")
+    base = tensor(cx, cx.expr(target.base), node)
+    value = tensor(cx, _new_value(cx, node), node)
+    items = lower_items_of(cx, base, target)
+    place = placed_items(cx, base, items)
+    low, high = min(base.type.low, value.type.low), max(base.type.high, value.type.high)
+    element: ir.Element = "int" if base.type.element == value.type.element == "int" else "real"
+    if place is not None and cx.loops and not value.rank:
+        loops = tuple(loop.axis for loop in place)
+        whole = lifted(value, loops)
+        type_ = ir.Type(value.type.element, whole.type.loops, base.type.axes, value.type.low, value.type.high)
+        cx.scope[name] = _let(cx, name, Tensor(replace(cast(ir.Lift, whole.expr), type=type_)), node)
+        return
+    type_ = ir.Type(element, base.type.loops, base.type.axes, low, high)
+    expr = base.expr
+    old = expr.name if cx.keep_names and isinstance(expr, ir.Ref) and not expr.data else None
+    fresh = old or cx.fresh(name)
+    cx.nodes.append(ir.SetIndex(name=fresh, base=expr, index=tuple(items), value=value.expr, type=type_, span=node.span))
+    cx.scope[name] = Tensor(ir.Ref(fresh, type_, data=base.is_data and value.is_data))
+
+
+def _add_over_loop(cx: Context, node: tree.Assign) -> bool:
+    """`total += f(i)` in a vectorised loop: total plus the sum."""
+    name = cast(tree.Name, node.target).id
+    if name not in cx.accumulators or node.op != "+":
+        return False
+    term = tensor(cx, cx.expr(node.value), node)
+    if term.rank:
+        raise Carried
+    axes = tuple(loop.axis for loop in cx.loops)
+    whole = lifted(term, axes)
+    summed = Tensor(ir.Call("sum", (whole.expr,), ir.Type(term.type.element, whole.type.loops)))
+    total = binary(cx, "+", cx.expr(tree.Name(id=name, span=node.span)), summed, False, node)
+    define(cx, name, total, node)
+    return True
+
+
+def _track(cx: Context, node: tree.Track) -> None:
+    """`x := e`."""
+    if not isinstance(node.target, tree.Name):
+        cx.fail(node.target, "`:=` gives a name a value that is in the output", "collect the elements first, then write `x := …`")
+    if cx.loops or cx.sequential:
+        cx.fail(node, "`:=` stands outside loops", "assign the elements in the loop, and track the whole array after it")
+    value = cx.expr(node.value)
+    numbers = value.lower if isinstance(value, Factorization) and not value.matrix else tensor(cx, value, node)
+    define(cx, node.target.id, numbers, node, tracked=True)
+
+
+# ── loops ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _for(cx: Context, node: tree.For) -> None:
+    """Vectorised where iterations are independent, else one iteration after another."""
+    if len(node.iterators) > 1:
+        inner = replace(node, iterators=node.iterators[1:])
+        node = replace(node, iterators=node.iterators[:1], body=(inner,))
+    outer = frozenset(name for name, value in cx.scope.items() if not isinstance(value, Unknown)) - cx.functions.keys()
+    accumulators = sum_accumulators(node, outer) | (cx.accumulators if cx.loops else frozenset())
+    arrays = outer - accumulators
+    observed = cx.arguments - cx.incomplete
+    failed: Wrong | None = None
+    if is_independent(node, frozenset(arrays), observed) or (accumulators and is_independent(node, arrays, observed)):
+        try:
+            with cx.attempt():
+                _vectorized(cx, node, accumulators)
+                return
+        except Carried:
+            pass
+        except Wrong as wrong:
+            failed = wrong
+    if cx.loops:
+        raise failed or Carried
+    try:
+        with cx.attempt():
+            _sequential(cx, node)
+    except (Wrong, Carried) as error:
+        if failed is not None:
+            raise failed from None
+        if isinstance(error, Carried):
+            cx.fail(node, "this loop can neither be vectorised nor run in order", "write it over a range: `for i in 1:n`")
+        raise
+
+
+def _vectorized(cx: Context, node: tree.For, accumulators: frozenset[str]) -> None:
+    iterator = node.iterators[0]
+    loop, item = walk_axis(cx, iterator.targets[0].id, cx.expr(iterator.iterable), iterator)
+    names, values = bind_targets(cx, iterator, item)
+    before = set(cx.scope)
+    saved, cx.accumulators = cx.accumulators, accumulators
+    cx.loops.append(loop)
+    with scope_of(cx, names, values):
+        lower_block(cx, node.body, strict=True)
+    cx.loops.pop()
+    cx.accumulators = saved
+    _forget_locals(cx, before, loop)
+
+
+def _forget_locals(cx: Context, before: set[str], loop: LoopAxis) -> None:
+    """A name that a loop's body defined for each iteration is gone after the loop."""
+    for name in set(cx.scope) - before:
+        value = cx.scope[name]
+        varies = isinstance(value, Tensor) and loop.axis in value.type.loops
+        if varies or (name not in cx.drawn_names and not isinstance(value, Tensor)):
+            del cx.scope[name]
+
+
+def _sequential(cx: Context, node: tree.For) -> None:
+    iterator = node.iterators[0]
+    iterable = cx.expr(iterator.iterable)
+    if isinstance(iterable, TupleValue):
+        _unrolled(cx, node, iterable)
+        return
+    steps = _steps(cx, iterable, iterator)
+    check_range(cx, steps, iterator)
+    if steps.start.type.loops or steps.stop.type.loops:
+        raise Carried
+    types: dict[str, Tensor] = {}
+    for _ in range(4):
+        stable, types = _sequential_pass(cx, node, iterable, steps, types)
+        if stable:
+            return
+    cx.fail(node, "a value changes its shape from one iteration to the next")
+
+
+def _steps(cx: Context, iterable: Value, node: tree.Node) -> RangeValue:
+    """The integers over which an iterable is indexed."""
+    if isinstance(iterable, RangeValue):
+        return iterable
+    if isinstance(iterable, Enumerated):
+        return _steps(cx, iterable.iterable, node)
+    if isinstance(iterable, Zipped):
+        return _steps(cx, iterable.iterables[0], node)
+    if isinstance(iterable, Rows):
+        return RangeValue(constant(1), axis_size(cx, iterable.matrix, iterable.axis), constant(1))
+    array = tensor(cx, iterable, node)
+    if array.rank != 1:
+        cx.fail(node, f"a loop runs over a range or a vector, found {describe(array)}")
+    return RangeValue(constant(1), axis_size(cx, array, 0), constant(1))
+
+
+def _item_at(cx: Context, iterable: Value, counter: Tensor, node: tree.Node) -> Value:
+    """The item of an iterable at a step."""
+    if isinstance(iterable, RangeValue):
+        return counter
+    if isinstance(iterable, Enumerated):
+        return TupleValue((counter, _element(cx, iterable.iterable, counter, node)))
+    if isinstance(iterable, Zipped):
+        return TupleValue(tuple(_element(cx, part, counter, node) for part in iterable.iterables))
+    return _element(cx, iterable, counter, node)
+
+
+def _element(cx: Context, iterable: Value, counter: Tensor, node: tree.Node) -> Value:
+    if isinstance(iterable, Enumerated | Zipped):
+        return _item_at(cx, iterable, counter, node)
+    with scope_of(cx, ["this step"], [counter]):
+        return index(cx, iterable, [tree.Name(id="this step", span=node.span)], node)
+
+
+def _sequential_pass(
+    cx: Context, node: tree.For, iterable: Value, steps: RangeValue, types: dict[str, Tensor]
+) -> tuple[bool, dict[str, Tensor]]:
+    """Lower the body once, the carried names having the types given; whether they came out the same."""
+    saved = (dict(cx.scope), list(cx.nodes), set(cx.names), dict(cx.given), set(cx.drawn), set(cx.drawn_names))
+    carried = _prepare_carried(cx, node.body, types, node)
+    iterator = node.iterators[0]
+    variable = cx.fresh(iterator.targets[0].id)
+    low = float(steps.start.known) if isinstance(steps.start.known, int) else 0.0
+    counter = Tensor(ir.Ref(variable, ir.Type("int", low=low), data=True))
+    outer_nodes, cx.nodes = cx.nodes, []
+    before = set(cx.scope)
+    cx.sequential.append(variable)
+    cx.keep_names += 1
+    names, values = bind_targets(cx, iterator, _item_at(cx, iterable, counter, iterator))
+    with scope_of(cx, names, values):
+        lower_block(cx, node.body, strict=True)
+        after = {name: cx.scope[name] for name in carried}
+        for name in set(cx.scope) - before:
+            cx.scope.pop(name) if name not in cx.drawn_names else None
+    cx.keep_names -= 1
+    cx.sequential.pop()
+    body, cx.nodes = cx.nodes, outer_nodes
+    changed = {name: _widened(old, after[name]) for name, old in carried.items()}
+    if any(_differs(carried[name], changed[name]) for name in carried):
+        cx.scope, cx.nodes, cx.names, cx.given, cx.drawn, cx.drawn_names = saved
+        return False, changed
+    exprs = (steps.start.expr, steps.stop.expr, steps.step.expr)
+    cx.nodes.append(ir.Loop(variable=variable, start=exprs[0], stop=exprs[1], step=exprs[2], body=tuple(body), span=node.span))
+    return True, types
+
+
+def _prepare_carried(
+    cx: Context, body: tuple[tree.Statement, ...], types: dict[str, Tensor], node: tree.Node
+) -> dict[str, Tensor]:
+    """Give names that the body changes a place of their own, with the type they have in every iteration."""
+    carried: dict[str, Tensor] = {}
+    for name in dict.fromkeys(assigned_names(body)):
+        value = cx.scope.get(name)
+        if not isinstance(value, Tensor) or (name in cx.arguments and name not in cx.incomplete and not _rewritten(body, name)):
+            continue
+        target = cx.fresh(name) if not isinstance(value.expr, ir.Ref) or value.expr.data else value.expr.name
+        if target != getattr(value.expr, "name", None):
+            cx.nodes.append(ir.Let(name=target, value=value.expr, span=node.span))
+        model = types.get(name, value)
+        type_ = ir.Type(model.type.element, value.type.loops, value.type.axes)
+        data = ir.is_data(model.expr) if name in types else value.is_data
+        carried[name] = Tensor(ir.Ref(target, type_, data=data))
+        cx.scope[name] = carried[name]
+    return carried
+
+
+def _rewritten(body: tuple[tree.Statement, ...], name: str) -> bool:
+    """Whether a body assigns to an argument (`~` of an observed argument does not)."""
+    for statement in body:
+        if isinstance(statement, tree.Assign) and name in assigned_names((statement,)):
+            return True
+        if isinstance(statement, tree.For) and _rewritten(statement.body, name):
+            return True
+        if isinstance(statement, tree.If) and (
+            any(_rewritten(branch.body, name) for branch in statement.branches) or _rewritten(statement.otherwise, name)
+        ):
+            return True
+    return False
+
+
+def _widened(old: Tensor, new: Value) -> Tensor:
+    """The type that holds before and after an iteration."""
+    if not isinstance(new, Tensor):
+        return old
+    element: ir.Element = old.type.element if old.type.element == new.type.element else "real"
+    assert isinstance(old.expr, ir.Ref)
+    type_ = ir.Type(element, old.type.loops, old.type.axes if old.rank == new.rank else new.type.axes)
+    return Tensor(ir.Ref(old.expr.name, type_, data=old.is_data and new.is_data))
+
+
+def _differs(old: Tensor, new: Tensor) -> bool:
+    return (old.type.element, old.rank, old.is_data) != (new.type.element, new.rank, new.is_data)
+
+
+def _unrolled(cx: Context, node: tree.For, iterable: TupleValue) -> None:
+    """A loop over a tuple: its body once for each item."""
+    for item in iterable.items:
+        names, values = bind_targets(cx, node.iterators[0], item)
+        with scope_of(cx, names, values):
+            lower_block(cx, node.body, strict=True)
+
+
+# ── branches ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _if(cx: Context, node: tree.If) -> None:
+    """`if` on data: the branch that is taken, where that is known; else a branch of the program."""
+    branch, *others = node.branches
+    condition = tensor(cx, cx.expr(branch.condition), branch.condition)
+    if condition.rank:
+        cx.fail(branch.condition, f"the condition of `if` is one truth value, found {describe(condition)}")
+    otherwise: tuple[tree.Statement, ...] = (replace(node, branches=tuple(others)),) if others else node.otherwise
+    if isinstance(condition.known, bool):
+        lower_block(cx, branch.body if condition.known else otherwise, strict=bool(cx.loops or cx.keep_names))
+        return
+    if condition.type.loops:
+        raise Carried
+    if not condition.is_data:
+        cx.fail(branch.condition, "`if` depends on data only, this condition is not known before sampling",
+                "write `ifelse(condition, a, b)`, or `condition ? a : b`")  # fmt: skip
+    _branch(cx, node, condition, branch.body, otherwise)
+
+
+def _branch(
+    cx: Context, node: tree.If, condition: Tensor, then: tuple[tree.Statement, ...], otherwise: tuple[tree.Statement, ...]
+) -> None:
+    _prepare_carried(cx, (*then, *otherwise), {}, node)
+    scope = dict(cx.scope)
+    results = []
+    outer_nodes = cx.nodes
+    cx.keep_names += 1
+    for body in (then, otherwise):
+        cx.nodes, cx.scope = [], dict(scope)
+        lower_block(cx, body, strict=True)
+        if cx.returned is not None:
+            cx.fail(node, "`return` inside this `if` is not supported", "let the `if` choose a value, and return it after")
+        results.append((cx.nodes, cx.scope))
+    cx.keep_names -= 1
+    (then_nodes, then_scope), (else_nodes, else_scope) = results
+    cx.nodes = outer_nodes
+    cx.scope = {**else_scope, **then_scope}
+    for name, value in then_scope.items():
+        other = else_scope.get(name)
+        if isinstance(value, Tensor) and isinstance(other, Tensor) and value is not other:
+            cx.scope[name] = _either(cx, value, other, node)
+    cx.nodes.append(ir.Branch(condition=condition.expr, then=tuple(then_nodes), otherwise=tuple(else_nodes), span=node.span))
+
+
+def _either(cx: Context, one: Tensor, other: Tensor, node: tree.Node) -> Tensor:
+    if not isinstance(one.expr, ir.Ref) or not isinstance(other.expr, ir.Ref):
+        return one
+    if one.rank != other.rank:
+        cx.fail(node, f"the branches of this `if` give different shapes: {describe(one)} and {describe(other)}")
+    element: ir.Element = one.type.element if one.type.element == other.type.element else "real"
+    low, high = min(one.type.low, other.type.low), max(one.type.high, other.type.high)
+    type_ = ir.Type(element, one.type.loops, one.type.axes, low, high)
+    return Tensor(ir.Ref(one.expr.name, type_, data=one.is_data and other.is_data))
+
+
+# ── the rest ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _return(cx: Context, node: tree.Return) -> None:
+    if cx.loops or cx.sequential:
+        cx.fail(node, "`return` stands outside loops in a model")
+    value = node.value
+    if isinstance(value, tree.Tilde | tree.Assign):
+        lower_statement(cx, value)
+        target = value.target
+        cx.returned = cx.scope.get(target.id, Unknown()) if isinstance(target, tree.Name) else Unknown()
+    elif value is None:
+        cx.returned = Unknown()
+    else:
+        cx.returned = _returnable(cx, value)
+
+
+def _returnable(cx: Context, node: tree.Expression) -> Value:
+    """What a model returns: its value where it is made of names, nothing where it is not needed."""
+    value = cx.scope.get(node.id) if isinstance(node, tree.Name) else None
+    return value if value is not None else cx.expr(node)
+
+
+def _factor(cx: Context, node: tree.AddLogProb) -> None:
+    value = tensor(cx, cx.expr(node.value), node)
+    loops = tuple(loop.axis for loop in cx.loops)
+    if loops:
+        value = lifted(value, loops)
+    cx.nodes.append(ir.Factor(value=value.expr, span=node.span))
+
+
+def _expression(cx: Context, node: tree.ExpressionStatement) -> None:
+    cx.expr(node.value)
+
+
+_RULES: dict[type, Callable[[Context, Any], None]] = {
+    tree.Tilde: lower_tilde,
+    tree.Assign: _assign,
+    tree.Track: _track,
+    tree.For: _for,
+    tree.If: _if,
+    tree.Return: _return,
+    tree.AddLogProb: _factor,
+    tree.ExpressionStatement: _expression,
+}
