@@ -1,7 +1,8 @@
 """The published formulas behind the diagnostics, on many parameters at once.
 
 Every function takes `rows` of shape (P, C, N): P parameters, C chains, N draws, contiguous float64, all finite.
-Sources are those of `diagnostics`, which is what the rest of the package calls.
+Undefined figures come of divisions by zero, which the caller silences. Sources are those of `diagnostics`, which is
+what the rest of the package calls.
 """
 
 from __future__ import annotations

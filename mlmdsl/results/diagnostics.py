@@ -75,8 +75,8 @@ def rhat(values: npt.ArrayLike) -> Floats:
 def nested_rhat(values: npt.ArrayLike, superchains: int | Sequence[int]) -> Floats:
     """Rank-normalised split nested R-hat: (chain, draw, *shape) → shape.
 
-    Compares groups of chains instead of chains, so that many short chains can pass, which the classic R-hat never lets
-    them: √(1 + B/W) as in `chains.basic_nested_rhat`. At least 1; NaN where `rhat` is.
+    Compares groups of chains instead of chains, so that many short, autocorrelated chains that agree can pass, which
+    the classic R-hat does not let them: √(1 + B/W) as in `chains.basic_nested_rhat`. At least 1; NaN where `rhat` is.
 
     `superchains`: the group of each chain, or a number of groups, of consecutive chains.
 

@@ -21,7 +21,7 @@ RHAT_LIMIT = 1.01
 ESS_PER_CHAIN, ESS_LIMIT = 100, 400  # the effective draws wanted: 100 a chain, 400 in all
 BFMI_LIMIT = 0.3
 STUCK_SHARE = 0.5  # the share of transitions without a move that makes a chain a stuck one
-SHORT_CHAIN = 100  # draws; the classic R-hat of shorter chains exceeds 1.01 even where they agree
+SHORT_CHAIN = 100  # draws; autocorrelated chains shorter than this exceed 1.01 even where they agree
 SUPERCHAINS = 4
 
 

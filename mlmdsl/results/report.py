@@ -23,7 +23,7 @@ TIMINGS = ("import_s", "compile_s", "warmup_s", "sample_s", "recover_s", "total_
 
 def to_table(fit: Fit) -> Table:
     """The summary with the tutorial's columns, under the data's labels. Undefined figures show as NaN."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     table.add_column("parameter", no_wrap=True)
     for name in _SHOWN:
         table.add_column(name, justify="right", no_wrap=True)
