@@ -1,0 +1,296 @@
+"""What to say where the parser meets a token that no rule accepts: in the words of the language, never the grammar's.
+
+`EXPLANATIONS` is tried in order; each looks at the token, the one before and what would have been accepted, and either
+says what is wrong or passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lark import Token
+
+from mlmdsl.language.errors import Diagnostic
+from mlmdsl.language.lexer import VALUE_ENDS
+from mlmdsl.language.source import Source, Span
+
+VALUE_STARTS = frozenset(
+    "NAME NUMBER STRING SYMBOL TRUE FALSE COLON_ALL END_INDEX BEGIN_INDEX LPAR LSQB MACRO MACRO_CALL NOT SQRT UNARY".split()
+)
+BINARY = frozenset("OR AND COMPARE IN PIPE RANGE PLUS TIMES POWER".split())
+OPERATORS = BINARY | {"UNARY", "NOT", "SQRT", "QUESTION", "TERNARY_COLON", "ARROW", "DECL"}
+STATEMENT_SIGNS = frozenset({"ASSIGN", "UPDATE", "TRACK", "TILDE"})
+OPENING = {"CALL_OPEN": ")", "DOT_CALL": ")", "LPAR": ")", "INDEX_OPEN": "]", "LSQB": "]", "TYPE_OPEN": "}", "LBRACE": "}"}
+CLOSING = frozenset({"RPAR", "RSQB", "RBRACE"})
+BLOCK_WORDS = frozenset({"FOR", "IF", "ELSEIF", "ELSE", "BEGIN", "END", "DO", "FUNCTION", "RETURN"})
+UNSEEN = frozenset({"JUXT", "SHORT", "_SPACE", "_ROW"})
+
+
+@dataclass(frozen=True)
+class Place:
+    """A token that was not accepted, the one before, the bracket around them, and what would have been accepted."""
+
+    source: Source
+    token: Token
+    before: Token
+    bracket: Token | None
+    accepted: frozenset[str]
+    following: tuple[Token, ...]
+
+    @property
+    def found(self) -> str:
+        """The token in words."""
+        return shown(self.source, self.token, self.following)
+
+    @property
+    def previous(self) -> str:
+        """The token before in words."""
+        return shown(self.source, self.before, ())
+
+    @property
+    def here(self) -> Span:
+        """Where the token stands; for the end of a line or file, the token before."""
+        at_end = self.token.type in ("_SEP", "$END")
+        return _span(self.before if at_end else self.token)
+
+    @property
+    def closer(self) -> str | None:
+        """What closes the bracket around, or None outside of brackets."""
+        return OPENING[self.bracket.type] if self.bracket is not None else None
+
+
+def explain(source: Source, tokens: list[Token], at: int, accepted: frozenset[str]) -> Diagnostic:
+    """What is wrong at a token, and what to write instead."""
+    end = len(source.text)
+    token = tokens[at] if at < len(tokens) else Token("$END", "", end, end_pos=end)
+    before = tokens[at - 1] if at else Token("START", "", 0, end_pos=0)
+    place = Place(source, token, before, _open_bracket(tokens[:at]), accepted, tuple(tokens[at + 1 : at + 4]))
+    for explanation in EXPLANATIONS:
+        diagnostic = explanation(place)
+        if diagnostic is not None:
+            return diagnostic
+    return Diagnostic(f"{place.found} does not belong here", place.here, _expectation(place))
+
+
+def shown(source: Source, token: Token, following: tuple[Token, ...]) -> str:
+    """A token in words."""
+    if token.type in UNSEEN and following:
+        return shown(source, following[0], following[1:])
+    if token.type == "$END":
+        return "the end of the file"
+    text = source.excerpt(_span(token))
+    if token.type == "_SEP" or not text.strip():
+        return "`;`" if text == ";" else "the end of the line"
+    return f"`{text if len(text) <= 30 else text[:29] + '…'}`"
+
+
+def _span(token: Token) -> Span:
+    return Span(token.start_pos or 0, token.end_pos or 0)
+
+
+def _open_bracket(tokens: list[Token]) -> Token | None:
+    """The innermost bracket that is open after these tokens, unless a block was opened since."""
+    depth = 0
+    for token in reversed(tokens):
+        if token.type in CLOSING:
+            depth += 1
+        elif token.type in OPENING:
+            if depth == 0:
+                return token
+            depth -= 1
+        elif token.type == "_SEP" and depth == 0:
+            return None
+    return None
+
+
+# ── the explanations ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _item(place: Place) -> Diagnostic | None:
+    """Something at the top of the file that no spec holds."""
+    if "MODEL" not in place.accepted:
+        return None
+    message = "a spec holds `using` and `seed!(…)` lines, a `@data` block, `@model` functions and helper functions"
+    called = place.token.type == "NAME" and place.following and place.following[0].type == "CALL_OPEN"
+    if called and place.token == "sample":
+        hint = "leave it out: `mlmdsl run` draws the sample"
+    elif any(token.type == "ASSIGN" for token in place.following):
+        hint = "put data in a `@data` block; a model takes them as its arguments and needs no call"
+    else:
+        hint = "leave it out, or put it in the body of a model; a comment starts with `#`"
+    return Diagnostic(f"{message}; found {place.found}", place.here, hint)
+
+
+def _after_item(place: Place) -> Diagnostic | None:
+    """Something behind the `end` of a block."""
+    if place.before.type != "END" or place.token.type in ("_SEP", "$END"):
+        return None
+    return Diagnostic(f"expected a new line after `end`, found {place.found}", place.here, "start a new line")
+
+
+def _data_block(place: Place) -> Diagnostic | None:
+    """`@data` without its `begin`, `@model` without its head."""
+    if place.before.type == "DATA" or "BEGIN" in place.accepted and place.before.type == "STRING":
+        hint = 'write `@data "table.csv" begin … end`'
+        return Diagnostic(f"expected `begin` after `@data`, found {place.found}", place.here, hint)
+    if place.before.type == "MODEL" or place.before.type == "FUNCTION":
+        hint = "write `@model function name(X, y) … end`" if place.before.type == "MODEL" else "write `function name(x) … end`"
+        return Diagnostic(f"expected a name after {place.previous}, found {place.found}", place.here, hint)
+    return None
+
+
+def _space_before_bracket(place: Place) -> Diagnostic | None:
+    """`f (x)`, `x [i]`."""
+    spaced = (place.before.end_pos or 0) < (place.token.start_pos or 0)
+    if place.token.type not in ("LPAR", "LSQB") or place.before.type not in ("NAME", "RPAR", "RSQB") or not spaced:
+        return None
+    if place.source.text.count("\n", place.before.end_pos or 0, place.token.start_pos or 0):
+        return None
+    bracket = "(" if place.token.type == "LPAR" else "["
+    meaning = "calls a function" if bracket == "(" else "indexes"
+    message = f"a space stands between {place.previous} and `{bracket}`"
+    span = _span(place.before).to(_span(place.token))
+    return Diagnostic(message, span, f"what {meaning} follows without a space; a product is written with `*`")
+
+
+def _iterator(place: Place) -> Diagnostic | None:
+    """`for i 1:n`."""
+    if "IN" not in place.accepted or "ASSIGN" not in place.accepted or place.accepted & {"PLUS"}:
+        return None
+    hint = "write `for i in 1:n`"
+    return Diagnostic(f"expected `in` after {place.previous}, found {place.found}", place.here, hint)
+
+
+def _missing_iterator(place: Place) -> Diagnostic | None:
+    """`for` with nothing to run over."""
+    if place.before.type not in ("FOR", "COMP_FOR"):
+        return None
+    return Diagnostic(f"expected a name after `for`, found {place.found}", place.here, "write `for i in 1:n`")
+
+
+def _choice(place: Place) -> Diagnostic | None:
+    """`a ? b` without its `:`, or with a `:` that has no spaces."""
+    if "TERNARY_COLON" not in place.accepted or place.before.type not in VALUE_ENDS:
+        return None
+    hint = "write `condition ? a : b`, with spaces around `:`"
+    return Diagnostic(f"expected ` : ` and what holds otherwise, found {place.found}", place.here, hint)
+
+
+def _block_as_value(place: Place) -> Diagnostic | None:
+    """`1 + if …`, a loop in parentheses, `return` in an expression."""
+    if place.token.type not in ("IF", "FOR", "BEGIN", "RETURN", "FUNCTION", "ADDLOGPROB", "STATEMENT_MACRO"):
+        return None
+    hint = "write `condition ? a : b`" if place.token.type == "IF" else "put it on a line of its own"
+    return Diagnostic(f"{place.found} starts a statement and cannot stand here", place.here, hint)
+
+
+def _second_for(place: Place) -> Diagnostic | None:
+    """`[f(i, j) for i in a for j in b]`, and `for` where no comprehension is."""
+    if place.token.type != "COMP_FOR":
+        return None
+    hint = "join the loops with a comma, `[f(i, j) for i in a, j in b]`, or write `vec(…)` around that"
+    return Diagnostic("a second `for` is not part of the spec language", place.here, hint)
+
+
+def _statement_sign(place: Place) -> Diagnostic | None:
+    """`a = b = c`, `f(x ~ d)`, a sign with nothing before it."""
+    if place.token.type not in STATEMENT_SIGNS:
+        return None
+    if place.before.type not in VALUE_ENDS:
+        return Diagnostic(f"expected a name before {place.found}", place.here, f"write `name {place.token} …`")
+    if place.bracket is not None:
+        hint = "a keyword argument is written `name=value`, a comparison `a == b`"
+        return Diagnostic(f"{place.found} cannot stand in brackets", place.here, hint)
+    return Diagnostic(f"a second {place.found} in one statement", place.here, "write a statement for each")
+
+
+def _no_left_side(place: Place) -> Diagnostic | None:
+    """`* x`, `a + * b`."""
+    if place.token.type not in BINARY | {"QUESTION", "TERNARY_COLON", "ARROW", "SPLAT", "DOT", "DOT_CALL"}:
+        return None
+    if place.before.type in VALUE_ENDS:
+        return None
+    if place.before.type in OPERATORS:
+        return Diagnostic(f"expected a value after {place.previous}, found {place.found}", place.here, "write the value, or leave one out")
+    return Diagnostic(f"{place.found} has no value on its left", place.here, "write the value before it")
+
+
+def _no_right_side(place: Place) -> Diagnostic | None:
+    """`a + )`, `x ~` and nothing more."""
+    if place.before.type not in OPERATORS | STATEMENT_SIGNS | {"COMMA", "SPLAT", "IF", "ELSEIF", "DOT", "COMP_IF"}:
+        return None
+    what = "a name" if place.before.type == "DOT" else "a value"
+    message = f"expected {what} after {place.previous}, found {place.found}"
+    return Diagnostic(message, place.here, f"write {what} there, or leave {place.previous} out")
+
+
+def _two_values(place: Place) -> Diagnostic | None:
+    """`a b`: an operator, a comma or a line end is missing, or a bracket before was left open."""
+    token = place.following[0] if place.token.type in UNSEEN and place.following else place.token
+    if place.before.type not in VALUE_ENDS or token.type not in VALUE_STARTS | BLOCK_WORDS | {"STATEMENT_MACRO"}:
+        return None
+    start, end = place.before.end_pos or 0, token.start_pos or 0
+    if place.bracket is None:
+        hint = "write the operator between them (`*` for a product), or start a new line"
+        return Diagnostic(f"expected an operator or a new line between {place.previous} and {place.found}", place.here, hint)
+    message = f"expected `,`, `{place.closer}` or an operator between {place.previous} and {place.found}"
+    if "\n" in place.source.text[start:end]:
+        line, _ = place.source.position(place.bracket.start_pos or 0)
+        words = place.source.excerpt(_span(place.bracket))
+        return Diagnostic(message, _span(token), f"the `{words}` of line {line} is still open here: close it with `{place.closer}`")
+    return Diagnostic(message, _span(token), "write what joins them")
+
+
+def _in_brackets(place: Place) -> Diagnostic | None:
+    """`;` where `,` is meant, an empty index, a row where no matrix is."""
+    if place.bracket is None:
+        return None
+    if place.token.type in ("_SEMI", "_ROW") or place.found == "`;`":
+        hint = "separate with `,`; `;` stands once in a call, before its keyword arguments, and between the rows of a matrix"
+        return Diagnostic("`;` cannot stand here", place.here, hint)
+    if place.before.type == "INDEX_OPEN" and place.token.type == "RSQB":
+        return Diagnostic("an index is empty", _span(place.before).to(_span(place.token)), "write `x[i]`, or `x[:]` for all of it")
+    if place.token.type in CLOSING:
+        return Diagnostic(f"expected a value before {place.found}", place.here, "write the value, or leave the comma out")
+    return None
+
+
+def _incomplete(place: Place) -> Diagnostic | None:
+    """A statement that ends too early."""
+    if place.token.type not in ("_SEP", "$END", "END", "ELSE", "ELSEIF"):
+        return None
+    return Diagnostic(f"expected more after {place.previous}, found {place.found}", place.here, _expectation(place))
+
+
+_WORDS = {
+    "NAME": "a name or value", "BEGIN": "`begin`", "END": "`end`", "IN": "`in`", "ASSIGN": "`=`", "RPAR": "`)`",
+    "RSQB": "`]`", "RBRACE": "`}`", "COMMA": "`,`", "CALL_OPEN": "`(`", "_SEP": "a new line", "PLUS": "an operator",
+    "TERNARY_COLON": "` : `", "STRING": "a string",
+}  # fmt: skip
+
+
+def _expectation(place: Place) -> str:
+    """What could stand here instead, as a hint."""
+    words = [word for kind, word in _WORDS.items() if kind in place.accepted]
+    return f"here can stand {', '.join(words)}" if words else "leave it out"
+
+
+EXPLANATIONS: tuple[Callable[[Place], Diagnostic | None], ...] = (
+    _item,
+    _data_block,
+    _missing_iterator,
+    _iterator,
+    _choice,
+    _second_for,
+    _space_before_bracket,
+    _block_as_value,
+    _statement_sign,
+    _no_left_side,
+    _no_right_side,
+    _after_item,
+    _two_values,
+    _in_brackets,
+    _incomplete,
+)
+"""Tried in order."""
