@@ -52,7 +52,7 @@ def test_a_triangular_matrix_lists_its_lower_half() -> None:
 )
 def test_draws_come_in_the_order_of_the_names(variable: Variable) -> None:
     values = np.random.default_rng(0).normal(size=(2, 5, *(dim.size for dim in variable.dims)))
-    expected = np.stack([values[(slice(None), slice(None), *entry.position)] for entry in entries(variable)], axis=2)
+    expected = np.stack([np.moveaxis(values, (0, 1), (-2, -1))[entry.position] for entry in entries(variable)], axis=2)
     np.testing.assert_array_equal(listed_draws(variable, values), expected)
 
 
