@@ -13,6 +13,7 @@ from .lkj import LKJ
 from .matrices import InverseWishart, Wishart, mv_normal_canonical, mv_student
 from .mixtures import Dirac, Mixture
 from .ordered import Ordered, PushedOrdered
+from .reductions import mad, product, quantile
 from .truncation import Truncated
 
 __all__ = [
@@ -38,8 +39,11 @@ __all__ = [
     "Truncated",
     "Wishart",
     "log_tails",
+    "mad",
     "mv_normal_canonical",
     "mv_student",
     "negative_binomial",
+    "product",
+    "quantile",
     "set_index",
 ]

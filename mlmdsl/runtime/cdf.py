@@ -15,8 +15,8 @@ from torch.distributions import Distribution
 from torch.nn.functional import logsigmoid
 
 from .parametric import TailFunction, Tails, TensorFunction
-from .special import log1mexp, log_beta_tails, log_gamma_tails, log_student_tails
-from .typed import Value, log_ndtr
+from .special import log1mexp, log_beta_tails, log_gamma_tails, log_ndtr, log_student_tails
+from .typed import Value
 
 
 @singledispatch
@@ -30,6 +30,15 @@ def log_tails(distribution: Distribution, x: Tensor) -> Tails:
     except NotImplementedError as error:
         raise TypeError(f"{type(distribution).__name__} has no distribution function, so it cannot be cut") from error
     return torch.log(probability), torch.log1p(-probability)
+
+
+def log_tails_at_bound(distribution: Distribution, bound: Value, like: Tensor) -> Tails:
+    """`log_tails` at a bound that may be infinite, a number or a tensor; gradients stay finite there."""
+    x = torch.as_tensor(bound, dtype=like.dtype, device=like.device)
+    finite = torch.isfinite(x)
+    lower, upper = log_tails(distribution, torch.where(finite, x, 0.0))
+    beyond_lower, beyond_upper = torch.where(x > 0, 0.0, -math.inf), torch.where(x > 0, -math.inf, 0.0)
+    return torch.where(finite, lower, beyond_lower), torch.where(finite, upper, beyond_upper)
 
 
 def log_between(low: Tails, high: Tails) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 from torch.distributions.constraints import Constraint
 
-from .cdf import log_tails
+from .cdf import log_tails_at_bound
 from .parametric import RuntimeDistribution, Tails, batch_shape_of, expand_value
 from .supports import Interval, bound_or, constraint_of, intersection, interval_of, is_absent, log_prob_inside
 from .typed import NO_SHAPE, Shape, Value, draw, support_of
@@ -68,7 +68,7 @@ class Censored(RuntimeDistribution):
         return result
 
     def _tails(self, bound: Value, like: Tensor) -> Tails:
-        return log_tails(self.base, torch.as_tensor(bound, dtype=like.dtype, device=like.device))
+        return log_tails_at_bound(self.base, bound, like)
 
     def _log_at_least(self, bound: Value, like: Tensor) -> Tensor:
         end = torch.as_tensor(bound, dtype=like.dtype, device=like.device)

@@ -11,8 +11,8 @@ from torch.nn.functional import logsigmoid
 
 from .cdf import log_tails, normal_tails, on_line, within
 from .parametric import Parametric, Tails, as_parameters
-from .special import log_skew_normal_tails
-from .typed import NO_SHAPE, Shape, Value, log_ndtr
+from .special import log_ndtr, log_skew_normal_tails
+from .typed import NO_SHAPE, Shape, Value
 
 _LOG_2PI = math.log(2 * math.pi)
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from .parametric import Tails, TensorFunction
-from .typed import broadcast, log_ndtr
+from .typed import broadcast
 
 _NODES = 64
 _NEGLIGIBLE = 40.0  # exp(-40) = 4e-18, under float64's rounding
@@ -45,6 +45,18 @@ def log1mexp(x: Tensor) -> Tensor:
     large = torch.where(near, -1.0, x)
     exact = torch.where(near, torch.log(-torch.expm1(small)), torch.log1p(-torch.exp(large)))
     return torch.where(x < 0, exact, -math.inf)
+
+
+def log_ndtr(z: Tensor) -> Tensor:
+    """log Φ(z) = log(erfcx(−z/√2)/2) − z²/2, from the other tail where z > 0.
+
+    torch's own function of this name cannot be mapped over chains.
+    """
+    positive = z > 0
+    distance = torch.where(positive, z, -z)
+    scaled: Tensor = torch.special.erfcx(distance / math.sqrt(2))
+    log_tail = torch.log(scaled / 2) - 0.5 * distance**2
+    return torch.where(positive, torch.log1p(-torch.exp(log_tail)), log_tail)
 
 
 def log_decay_integral(drop: TensorFunction, widest: Tensor, rate: Tensor | None = None) -> Tensor:

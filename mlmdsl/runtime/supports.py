@@ -14,7 +14,7 @@ from torch.distributions import Distribution
 from torch.distributions.constraints import Constraint
 
 from .constraints import AffineImage
-from .typed import Value, at_least, between, integers_between, less_than
+from .typed import Value, at_least, between, integers_between
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,19 @@ def _is_interval(support: Constraint) -> bool:
 def _affine_interval(image: AffineImage) -> Interval:
     """Ends of loc + scale·base: a tensor scale counts as positive unless the base is bounded on both sides."""
     base, loc, scale = interval_of(image.base), image.loc, image.scale
-    if not isinstance(scale, Tensor):
-        first, last = (base.lower, base.upper) if scale >= 0 else (base.upper, base.lower)
-        return Interval(loc + scale * first, loc + scale * last, base.discrete)
     first, last = (_shifted(loc, scale, end) for end in (base.lower, base.upper))
+    if not isinstance(scale, Tensor):
+        return Interval(first, last, base.discrete) if scale >= 0 else Interval(last, first, base.discrete)
     if isinstance(first, Tensor) and isinstance(last, Tensor):
         return Interval(torch.minimum(first, last), torch.maximum(first, last), base.discrete)
     return Interval(first, last, base.discrete)
 
 
-def _shifted(loc: Value, scale: Tensor, end: Value) -> Value:
-    return end if isinstance(end, float) and math.isinf(end) else loc + scale * end
+def _shifted(loc: Value, scale: Value, end: Value) -> Value:
+    """loc + scale·end, an end that is known to be infinite staying a number."""
+    if not is_absent(end):
+        return loc + scale * end
+    return end if isinstance(scale, Tensor) else scale * end
 
 
 def constraint_of(interval: Interval) -> Constraint:
@@ -69,7 +71,7 @@ def constraint_of(interval: Interval) -> Constraint:
         return constraints.real
     if from_above:
         return at_least(lower)
-    return less_than(upper) if from_below else between(lower, upper)
+    return AffineImage(constraints.nonnegative, upper, -1.0) if from_below else between(lower, upper)
 
 
 def _discrete_constraint(lower: Value, upper: Value) -> Constraint:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution, biject_to
 from torch.distributions.constraints import Constraint
 
-from .cdf import log_between, log_tails
+from .cdf import log_between, log_tails, log_tails_at_bound
 from .parametric import RuntimeDistribution, Tails, batch_shape_of, expand_value
 from .supports import (
     Interval,
@@ -77,9 +77,10 @@ class Truncated(RuntimeDistribution):
     def tails_at_ends(self, like: Tensor) -> tuple[Tails, Tails]:
         """The base's log tails just before the lower and at the upper bound."""
         interval = self.interval
-        lower, upper = (torch.as_tensor(end, dtype=like.dtype, device=like.device) for end in (self.lower, self.upper))
-        before = torch.ceil(lower) - 1 if interval.discrete else lower
-        return log_tails(self.base, before), log_tails(self.base, upper)
+        before = self.lower
+        if interval.discrete:
+            before = torch.ceil(torch.as_tensor(self.lower, dtype=like.dtype, device=like.device)) - 1
+        return log_tails_at_bound(self.base, before, like), log_tails_at_bound(self.base, self.upper, like)
 
     def _log_mass(self, like: Tensor) -> Tensor:
         """log(F(upper) − F(lower)), by one tail where there is one bound only."""
@@ -106,9 +107,10 @@ class Truncated(RuntimeDistribution):
         transform: Any = biject_to(constraint_of(self.interval))
         reach = math.log(torch.finfo(goal.dtype).max) - 1
         low, high = torch.full_like(goal, -reach), torch.full_like(goal, reach)
+        rising = transform(high) > transform(low)
         for _ in range(_BISECTIONS):
             middle = (low + high) / 2
-            over = self._log_below(transform(middle)) > goal
+            over = (self._log_below(transform(middle)) > goal) == rising
             low, high = torch.where(over, low, middle), torch.where(over, middle, high)
         solution: Tensor = transform((low + high) / 2)
         return solution

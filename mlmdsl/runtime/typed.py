@@ -26,12 +26,6 @@ def broadcast_shapes(*shapes: torch.Size) -> torch.Size:
     return torch.Size(_torch.broadcast_shapes(*shapes))
 
 
-def log_ndtr(z: Tensor) -> Tensor:
-    """log Φ(z)."""
-    result: Tensor = torch.special.log_ndtr(z)
-    return result
-
-
 def cholesky(matrix: Tensor) -> Tensor:
     """Lower Cholesky factor, meaningless (no error) where there is none."""
     factor: Tensor = torch.linalg.cholesky_ex(matrix).L
@@ -53,12 +47,6 @@ def greater_than(lower: Value) -> Constraint:
 def at_least(lower: Value) -> Constraint:
     """x ≥ lower."""
     kind: Constraint = _kinds.greater_than_eq(lower)
-    return kind
-
-
-def less_than(upper: Value) -> Constraint:
-    """x < upper."""
-    kind: Constraint = _kinds.less_than(upper)
     return kind
 
 

@@ -1,0 +1,36 @@
+"""Reductions over one or several axes that torch has over one axis only, or not at all."""
+
+import torch
+from torch import Tensor
+
+_NORMAL_MAD = 1.4826022185056018  # 1 / Φ⁻¹(3/4), as in StatsBase.jl
+
+Axes = int | tuple[int, ...]
+
+
+def product(x: Tensor, axes: Axes) -> Tensor:
+    """∏ x over the axes."""
+    return _flattened(x, axes).prod(-1)
+
+
+def quantile(x: Tensor, q: Tensor | float, axes: Axes) -> Tensor:
+    """The q-quantile over the axes, linear between order statistics (Julia's default, Hyndman & Fan 1996 type 7).
+
+    q: a number, or a vector of them (…, m), which then is the result's first axis.
+    """
+    level = torch.as_tensor(q, dtype=x.dtype, device=x.device)
+    return torch.quantile(_flattened(x, axes), level, dim=-1)
+
+
+def mad(x: Tensor, axes: Axes, normalize: bool = True) -> Tensor:
+    """Median absolute deviation from the median over the axes, times 1/Φ⁻¹(3/4) if normalised (StatsBase.jl `mad`)."""
+    flat = _flattened(x, axes)
+    deviation = torch.abs(flat - quantile(flat, 0.5, -1).unsqueeze(-1))
+    return quantile(deviation, 0.5, -1) * (_NORMAL_MAD if normalize else 1.0)
+
+
+def _flattened(x: Tensor, axes: Axes) -> Tensor:
+    """x with the axes moved to the end and made one."""
+    chosen = (axes,) if isinstance(axes, int) else tuple(axes)
+    moved = torch.movedim(x, chosen, tuple(range(-len(chosen), 0)))
+    return moved.reshape((*moved.shape[: x.dim() - len(chosen)], -1))
