@@ -244,6 +244,7 @@ def _counts(value: Value, ndim: int) -> list[int]:
     counts = [whole(item, "a count of `repeat`") for item in items]
     if any(c < 0 for c in counts) or len(counts) > ndim + 8:
         raise JuliaError("`repeat` needs counts from 0 up")
+    check_size(counts, "repeat")
     return counts
 
 

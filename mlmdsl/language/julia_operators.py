@@ -91,8 +91,8 @@ def _power_overflows(x: Values, y: Values) -> Values:
 
 
 def _whole_power(x: Values, y: Values) -> Values:
-    """x^y in whole numbers; (±1)^−n is (±1)^n."""
-    return np.asarray(np.power(x, np.abs(y)))
+    """x^y in whole numbers; of (±1)^−n only the parity of n counts."""
+    return np.asarray(np.power(x, np.where(y < 0, y % 2, y)))
 
 
 def _by_zero(x: Values, y: Values) -> Values:

@@ -102,18 +102,23 @@ def factorial(n: Value) -> Value:
 
 
 def binomial(n: Value, k: Value) -> Value:
-    """`binomial(n, k)`, the number of ways to choose k of n."""
+    """`binomial(n, k)`, the number of ways to choose k of n ≥ 0."""
     operands = [_counts(n, "binomial"), _counts(k, "binomial")]
-    function = np.vectorize(lambda p, q: math.comb(p, q) if q >= 0 else 0, otypes=[np.int64])
-    large: Callable[[Values, Values], Values] = lambda p, q: (p < 0) | (_log_binomial(p, q) > 43.6)  # noqa: E731
-    return elementwise(function, operands, "binomial", large, "`binomial` past 64 bits or below 0")
+    function = np.vectorize(_ways, otypes=[np.int64])
+    bad: Callable[[Values, Values], Values] = lambda p, q: function(p, q) < 0  # noqa: E731
+    return elementwise(function, operands, "binomial", bad, "`binomial` past 64 bits or below 0")
 
 
-def _log_binomial(n: Values, k: Values) -> Values:
-    """The logarithm of the number of ways; −Inf where there are none."""
-    inside = (k >= 0) & (k <= n)
-    p, q = np.where(inside, n, 0), np.where(inside, k, 0)
-    return np.asarray(np.where(inside, log_gamma(p + 1) - log_gamma(q + 1) - log_gamma(p - q + 1), -np.inf))
+def _ways(n: int, k: int) -> int:
+    """The number of ways to choose k of n; −1 where it does not fit in 64 bits (always so for 34 ≤ k ≤ n/2)."""
+    n, k = int(n), int(k)
+    if n < 0:
+        return -1
+    if not 0 <= k <= n:
+        return 0
+    k = min(k, n - k)
+    ways = math.comb(n, k) if k < 34 else 2**63
+    return ways if ways < 2**63 else -1
 
 
 def _counts(value: Value, what: str) -> Operand:

@@ -6,6 +6,7 @@ Missing entries are an error that names the rows; variances divide by n − 1 un
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -69,7 +70,8 @@ def reduce_values(array: Array, values: Values, what: str, function: Reduction, 
         if chosen is None:
             return make(np.asarray(function(values.ravel(order="F"))))
         kept = [d for d in range(values.ndim) if d not in chosen]
-        moved = values.transpose([*kept, *chosen]).reshape([values.shape[d] for d in kept] + [-1])
+        along = math.prod(values.shape[d] for d in chosen)
+        moved = values.transpose([*kept, *chosen]).reshape([values.shape[d] for d in kept] + [along])
         reduced = np.expand_dims(np.asarray(function(moved)), chosen)
     axes = [Axis(ANONYMOUS, 1) if d in chosen else axis for d, axis in enumerate(array.axes)]
     return make_array(reduced, axes)
@@ -152,7 +154,8 @@ def mad(x: Value, *, center: Value = None, normalize: Value = True) -> Value:
     """`mad(x; center=median(x), normalize=true)` = median |x − center|, × 1.4826… when normalised (StatsBase)."""
     values = _not_empty(complete_numbers(x, "mad").ravel(), "mad")
     middle = _medians(values) if center is None else real(center, "`center`")
-    deviation = float(_medians(np.abs(values - middle)))
+    with np.errstate(all="ignore"):
+        deviation = float(_medians(np.abs(values - middle)))
     return deviation * MAD_TO_STD if _flag(normalize, "normalize") else deviation
 
 
@@ -290,7 +293,7 @@ def _column_means(shown: Values) -> Values:
 
 def _check_varies(array: Array, shown: Values, spread: Values) -> None:
     """Raise JuliaError for a column whose observed values are all one."""
-    for k, column in enumerate(shown.reshape(shown.shape[0], -1).T):
+    for k, column in enumerate(shown.reshape(shown.shape[0], math.prod(shown.shape[1:])).T):
         known = column[~np.isnan(column)]
         if known.size < 2 or (known == known[0]).all() or not float(np.ravel(spread)[k]) > 0:
             labels = array.axes[1].labels if array.ndim == 2 else None
@@ -323,7 +326,7 @@ def _observations(x: Value, what: str) -> tuple[Values, tuple[Axis, ...]]:
     values = complete_numbers(array, what).astype(np.float64)
     if values.ndim > 2:
         raise JuliaError(f"`{what}` needs a vector or a matrix, found {describe(x)}")
-    return values.reshape(values.shape[0], -1), array.axes[1:] or anonymous_axes([1])
+    return values.reshape(values.shape[0], math.prod(values.shape[1:])), array.axes[1:] or anonymous_axes([1])
 
 
 def cov(x: Value, y: Value = None, *, corrected: Value = True) -> Value:
@@ -333,8 +336,8 @@ def cov(x: Value, y: Value = None, *, corrected: Value = True) -> Value:
     b, columns = (a, rows) if y is None else _observations(y, "cov")
     if a.shape[0] != b.shape[0]:
         raise JuliaError(f"`cov` needs two arrays of one length, found {a.shape[0]} and {b.shape[0]}")
-    left, right = a - _means(a.T), b - _means(b.T)
     with np.errstate(all="ignore"):
+        left, right = a - _means(a.T), b - _means(b.T)
         values = np.asarray(np.true_divide(left.T @ right, a.shape[0] - divided))
     scalar = all(not isinstance(part, Array) or part.ndim == 1 for part in (x, y))
     return float(values[0, 0]) if scalar else make_array(values, (*rows, *columns))

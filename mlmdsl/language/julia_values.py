@@ -265,7 +265,7 @@ def check_size(shape: Sequence[int], what: str) -> None:
     entries = 1
     for size in shape:
         entries *= size
-    if entries > MAX_ENTRIES or len(shape) > 16:
+    if max(entries, *shape, 0) > MAX_ENTRIES or len(shape) > 16:
         raise JuliaError(f"`{what}` would make an array of {'×'.join(map(str, shape))} entries, which is too large")
 
 
