@@ -16,41 +16,12 @@ import pyro.infer
 import torch
 from torch import Tensor
 
-from mlmdsl.inference.draws import Array, Progress, ProgressCallback
+from mlmdsl.inference.draws import Progress, ProgressCallback
+from mlmdsl.inference.settings import ENOUGH_DRAWS, INITIAL_TRIES, Raw, Settings
 from mlmdsl.inference.sites import Sites, isolated_randomness
 
 _StockNUTS: Any = pyro.infer.NUTS
 _potential_grad: Any = pyro.ops.integrator.potential_grad
-
-INITIAL_TRIES = 1000
-ENOUGH_DRAWS = 4
-"""Draws a chain must have for an interrupted run to be worth keeping."""
-
-
-@dataclass(frozen=True)
-class Raw:
-    """What a kernel found: unconstrained positions (chain, draw, D), (chain, draw) stats, and what it took."""
-
-    positions: Tensor
-    stats: dict[str, Array]
-    warmup_s: float
-    sample_s: float
-    gradient_evaluations: float
-    interrupted: bool = False
-    compile_s: float = 0.0
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How long and how carefully to sample; `tune` and `draws` count transitions of one chain."""
-
-    chains: int
-    draws: int
-    tune: int
-    seed: int = 0
-    target_accept: float = 0.8
-    max_depth: int = 10
 
 
 @dataclass

@@ -1,0 +1,121 @@
+"""The potential energy of many chains and its gradient, as one straight line of tensor operations.
+
+Pyro pays for its handlers, and autograd for its tape, at every evaluation. Here the model runs once: `vmap` of
+`grad_and_value` over the chains, recorded by `make_fx` and cut down by `graph.simplify`. What is left evaluates
+U(q) = −log π(q) and ∇U(q) for q of shape (chain, D) with some hundred operations.
+
+A model whose course depends on its values cannot be recorded (the record would hold one course for ever), so a record
+is believed only if it agrees with the model at points it was not made from.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from mlmdsl.inference.graph import simplify
+from mlmdsl.inference.sites import Sites, isolated_randomness
+
+GradientAndValue = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""q (chain, D) → ∇U(q) (chain, D) and U(q) (chain,)."""
+
+
+class NotVectorizable(Exception):
+    """The model cannot be run for many chains at once; the message says why."""
+
+
+@dataclass(frozen=True)
+class Potential:
+    """∇U and U for a fixed number of chains. `graph` is the recorded graph, None where the model could not be
+    recorded."""
+
+    evaluate: GradientAndValue
+    graph: GraphModule | None
+    note: str | None = None
+
+
+def build_potential(sites: Sites, chains: int, seed: int = 0) -> Potential:
+    """Batch the model over `chains` and record it.
+
+    A model that can be batched but not recorded runs batched, with a note that says why; one that cannot be batched
+    raises NotVectorizable.
+    """
+    points = _points(sites, chains, seed)
+    batched = torch.func.vmap(torch.func.grad_and_value(sites.potential))
+    _check_batched(sites, batched, points)
+    try:
+        graph = _record(batched, points)
+        with torch.no_grad():
+            found, wanted = graph(-points), batched(-points)
+    except Exception as error:  # make_fx raises whatever the model's operations raise under tracing
+        return Potential(_quiet(batched), None, f"the model runs unrecorded, which is slower: {_first_line(error)}")
+    if not _agree(found, wanted):
+        return Potential(
+            _quiet(batched), None, "the model runs unrecorded, which is slower: its course depends on values"
+        )
+    return Potential(graph, graph)
+
+
+def _record(batched: GradientAndValue, points: Tensor) -> GraphModule:
+    def functional(q: Tensor) -> tuple[Tensor, Tensor]:
+        result: tuple[Tensor, Tensor] = torch.func.functionalize(batched, remove="mutations")(q)
+        return result
+
+    with silent_vmap():
+        graph = make_fx(functional)(points)
+    with torch.no_grad():
+        return simplify(graph, [points])
+
+
+def _check_batched(sites: Sites, batched: GradientAndValue, points: Tensor) -> None:
+    """Raise NotVectorizable unless the batched model gives at two points what the plain one gives."""
+    try:
+        with silent_vmap():
+            gradient, value = batched(points)
+    except Exception as error:  # whatever the model's own operations raise under vmap
+        raise NotVectorizable(_first_line(error)) from error
+    for row in range(min(2, len(points))):
+        wanted = torch.func.grad_and_value(sites.potential)(points[row])
+        if not _agree((gradient[row], value[row]), wanted):
+            raise NotVectorizable("run for many chains at once, it gives another density than run for one")
+
+
+def _agree(found: tuple[Tensor, ...], wanted: tuple[Tensor, ...]) -> bool:
+    # batching reorders sums: rounding, and nothing else, may differ
+    tolerance = 1e-8 if wanted[0].dtype == torch.float64 else 1e-3
+    return all(
+        torch.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True) for a, b in zip(found, wanted, strict=True)
+    )
+
+
+def _points(sites: Sites, chains: int, seed: int) -> Tensor:
+    with isolated_randomness(seed):
+        return torch.rand(chains, sites.dim, dtype=sites.dtype, device=sites.device) * 4 - 2
+
+
+def _quiet(batched: GradientAndValue) -> GradientAndValue:
+    def evaluate(q: Tensor) -> tuple[Tensor, Tensor]:
+        with silent_vmap():
+            return batched(q)
+
+    return evaluate
+
+
+@contextmanager
+def silent_vmap() -> Iterator[None]:
+    """Silence vmap's remark that an operation has no batching rule and runs as a loop: slower, equally right."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="There is a performance drop", category=UserWarning)
+        yield
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__

@@ -1,0 +1,244 @@
+"""The run of the vectorised sampler: starting points, warm-up in windows, sampling, block after block.
+
+All that changes lies in one `Session`, so that it can be written to a file between two blocks and taken up again: the
+same seed gives the same draws whether or not the run was cut. A block is a fixed number of steps; only between blocks
+does anything look at values on the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mlmdsl.inference.adaptation import StepSize, Window, reasonable_step, schedule
+from mlmdsl.inference.draws import Array, Progress, ProgressCallback
+from mlmdsl.inference.metric import Metric, estimate_metric, unit_metric
+from mlmdsl.inference.potential import GradientAndValue
+from mlmdsl.inference.settings import ENOUGH_DRAWS, INITIAL_TRIES, Raw, Settings
+from mlmdsl.inference.tree import COLUMNS, Noise, State, advance, start, tables
+
+BLOCK = 16
+"""Steps between two looks at the host."""
+_ACCEPTANCE, _N_STEPS, _SIZE, _DIVERGING, _STEP_SIZE, _POTENTIAL, _ENERGY = range(len(COLUMNS))
+
+
+@dataclass
+class Session:
+    """All that a run remembers.
+
+    `window` counts the windows of warm-up that are over, `done` the transitions of the one that is on, `learned` its
+    draws and gradients; `kept` holds what was sampled, (chain, draw, columns + D), `counts` how many draws each chain
+    has.
+    """
+
+    generator: Tensor
+    state: State
+    metric: Metric
+    step: StepSize
+    kept: Tensor
+    counts: Tensor
+    window: int = 0
+    done: int = 0
+    gradients: int = 0
+    divergences: int = 0
+    learned: list[Tensor] = field(default_factory=list)
+    warmup_s: float = 0.0
+    sample_s: float = 0.0
+
+
+class Sampler:
+    """Runs one session to its end. Raises ValueError if no starting point of finite density is found."""
+
+    def __init__(
+        self,
+        dim: int,
+        like: Tensor,
+        settings: Settings,
+        evaluate: GradientAndValue,
+        progress: ProgressCallback | None = None,
+        save: Callable[[Session], None] | None = None,
+    ) -> None:
+        self.dim, self.like, self.settings, self.evaluate = dim, like, settings, evaluate
+        self.progress, self.save = progress, save
+        self.windows = schedule(settings.chains, settings.tune, settings.max_depth)
+        self.table = tables(settings.max_depth, like.device)
+        self.generator = torch.Generator(like.device)
+        self.heard = max(4, settings.chains // 2)
+
+    @torch.no_grad()
+    def begin(self) -> Session:
+        """A fresh session at its starting points, with a unit metric and a step size found by doubling."""
+        started = perf_counter()
+        settings = self.settings
+        self.generator.manual_seed(settings.seed)
+        q = self._starting_points()
+        metric = unit_metric(self.dim, self.like)
+        size, gradients = reasonable_step(q, self.evaluate, metric, self._one_noise)
+        state = self._rooted(q, metric, size)
+        return Session(
+            generator=self.generator.get_state(),
+            state=state,
+            metric=metric,
+            step=StepSize.starting_at(size, settings.target_accept),
+            kept=self.like.new_zeros(settings.chains, settings.draws, len(COLUMNS) + self.dim),
+            counts=torch.zeros(settings.chains, dtype=torch.int64, device=self.like.device),
+            gradients=gradients + 2,
+            warmup_s=perf_counter() - started,
+        )
+
+    @torch.no_grad()
+    def run(self, session: Session) -> Raw:
+        """Take the session through what is left of it; an interrupt while sampling keeps what every chain has."""
+        self.generator.set_state(session.generator)
+        while session.window < len(self.windows):
+            self._warm_up(session, self.windows[session.window])
+        interrupted = False
+        try:
+            while int(session.counts.min()) < self.settings.draws:
+                self._sample(session)
+        except KeyboardInterrupt:
+            interrupted = True
+            if int(session.counts.min()) < ENOUGH_DRAWS:
+                raise
+        return self._gathered(session, interrupted)
+
+    def _warm_up(self, session: Session, window: Window) -> None:
+        started = perf_counter()
+        finished, rows = self._block(session, 1 << window.max_depth, session.step.exploring)
+        settled = rows[finished]
+        session.done += len(settled)
+        session.divergences += int(settled[:, _DIVERGING].sum())
+        session.step = session.step.learned(settled[:, _ACCEPTANCE], settled[:, _STEP_SIZE], self.heard)
+        if window.learns_metric:
+            session.learned.append(settled[:, len(COLUMNS) :])
+        if session.done >= window.transitions:
+            self._close_window(session, window)
+        session.warmup_s += perf_counter() - started
+        self._tell(session)
+
+    def _close_window(self, session: Session, window: Window) -> None:
+        """Learn the metric; begin new trees, since those that were growing have grown in the old one's coordinates."""
+        q = session.metric.position(session.state.tree_proposal[:, 2 : 2 + self.dim])
+        if window.learns_metric:
+            x, gradient = torch.cat(session.learned).chunk(2, 1)
+            found = estimate_metric(session.metric.position(x), session.metric.pushed(gradient))
+            session.metric = found or session.metric
+        session.window, session.done, session.learned = session.window + 1, 0, []
+        size = session.step.settled
+        if session.window < len(self.windows):
+            size, gradients = reasonable_step(q, self.evaluate, session.metric, self._one_noise)
+            session.step = StepSize.starting_at(size, self.settings.target_accept)
+            session.gradients += gradients
+        else:
+            session.divergences = 0
+        session.state = self._rooted(q, session.metric, size)
+        session.gradients += 1
+        session.generator = self.generator.get_state()
+
+    def _sample(self, session: Session) -> None:
+        started = perf_counter()
+        finished, rows = self._block(session, self.table.max_size, session.step.settled)
+        slots = session.counts + finished.cumsum(0) - 1
+        steps, chains = (finished & (slots < self.settings.draws)).nonzero(as_tuple=True)
+        settled = rows[steps, chains]
+        session.kept[chains, slots[steps, chains]] = settled[:, : session.kept.shape[2]]
+        session.counts = (session.counts + finished.sum(0)).clamp(max=self.settings.draws)
+        session.divergences += int(settled[:, _DIVERGING].sum())
+        session.sample_s += perf_counter() - started
+        self._tell(session)
+
+    def _block(self, session: Session, max_size: int, step_size: float) -> tuple[Tensor, Tensor]:
+        """BLOCK steps: which chains finished at each (step, chain), and the rows (step, chain, columns + 2D)."""
+        noise = self._noise(BLOCK)
+        evaluate = session.metric.whiten(self.evaluate)
+        table = self.table._replace(max_size=max_size)
+        size = self.like.new_tensor(step_size)
+        state, finished, rows = session.state, [], []
+        for momentum, exponential, direction in zip(*noise, strict=True):
+            state, settled = advance(state, evaluate, Noise(momentum, exponential, direction), size, table)
+            finished.append(settled.finished)
+            rows.append(settled.row)
+        session.state = state
+        session.gradients += BLOCK
+        session.generator = self.generator.get_state()
+        return torch.stack(finished), torch.stack(rows)
+
+    def _rooted(self, q: Tensor, metric: Metric, step_size: float) -> State:
+        x = metric.whitened(q)
+        gradient, potential = metric.whiten(self.evaluate)(x)
+        return start(x, gradient, potential, self.table, step_size, self._one_noise())
+
+    def _starting_points(self) -> Tensor:
+        """Uniform on (−2, 2)ᴰ, drawn again for each chain whose density or gradient is not finite; shape (chain, D)."""
+        q = self._uniform()
+        for _ in range(INITIAL_TRIES):
+            gradient, potential = self.evaluate(q)
+            fine = torch.isfinite(potential) & torch.isfinite(gradient).all(1)
+            if bool(fine.all()):
+                return q
+            q = torch.where(fine[:, None], q, self._uniform())
+        raise ValueError(f"no point with a finite density in {INITIAL_TRIES} tries on (−2, 2): is the model right?")
+
+    def _uniform(self) -> Tensor:
+        return self.like.new_empty(self.settings.chains, self.dim).uniform_(-2, 2, generator=self.generator)
+
+    def _noise(self, steps: int) -> Noise:
+        """Noise for several steps: each part has the step in front."""
+        chains, empty = self.settings.chains, self.like.new_empty
+        return Noise(
+            momentum=empty(steps, chains, self.dim).normal_(generator=self.generator),
+            exponential=empty(steps, 2, chains).exponential_(generator=self.generator),
+            direction=empty(steps, chains, 1).bernoulli_(0.5, generator=self.generator) * 2 - 1,
+        )
+
+    def _one_noise(self) -> Noise:
+        momentum, exponential, direction = self._noise(1)
+        return Noise(momentum[0], exponential[0], direction[0])
+
+    def _tell(self, session: Session) -> None:
+        if self.save is not None:
+            self.save(session)
+        if self.progress is None:
+            return
+        phase: Literal["warmup", "sample"] = "warmup" if session.window < len(self.windows) else "sample"
+        if phase == "warmup":
+            done = sum(window.transitions for window in self.windows[: session.window]) + session.done
+            total = sum(window.transitions for window in self.windows)
+            size = session.step.exploring
+        else:
+            done, total = int(session.counts.sum()), session.counts.numel() * self.settings.draws
+            size = session.step.settled
+        self.progress(Progress(phase, min(done, total), total, size, session.divergences))
+
+    def _gathered(self, session: Session, interrupted: bool) -> Raw:
+        length = int(session.counts.min())
+        kept = session.kept[:, :length]
+        return Raw(
+            positions=session.metric.position(kept[..., len(COLUMNS) :].reshape(-1, self.dim)).reshape(
+                *kept.shape[:2], self.dim
+            ),
+            stats=_stats(kept.cpu().numpy(), self.table.max_size),
+            warmup_s=session.warmup_s,
+            sample_s=session.sample_s,
+            gradient_evaluations=float(session.gradients),
+            interrupted=interrupted,
+        )
+
+
+def _stats(kept: Array, max_size: int) -> dict[str, Array]:
+    return {
+        "acceptance_rate": kept[..., _ACCEPTANCE].copy(),
+        "diverging": kept[..., _DIVERGING] > 0,
+        "energy": kept[..., _ENERGY].copy(),
+        "lp": -kept[..., _POTENTIAL],
+        "n_steps": kept[..., _N_STEPS].astype(np.int64),
+        "reached_max_treedepth": kept[..., _SIZE] >= max_size,
+        "step_size": kept[..., _STEP_SIZE].copy(),
+        "tree_depth": np.log2(kept[..., _SIZE]).round().astype(np.int64),
+    }
