@@ -25,6 +25,9 @@ class AffineImage(Constraint):
         self.is_discrete = base.is_discrete
         super().__init__()
 
+    def __repr__(self) -> str:
+        return f"AffineImage({self.base}, loc={self.loc}, scale={self.scale})"
+
     def check(self, value: Tensor) -> Tensor:
         return satisfies(self.base, (value - self.loc) / self.scale)
 
@@ -38,6 +41,9 @@ class ColumnsOf(Constraint):
         self.is_discrete = base.is_discrete
         super().__init__()
 
+    def __repr__(self) -> str:
+        return f"ColumnsOf({self.base})"
+
     def check(self, value: Tensor) -> Tensor:
         return satisfies(self.base, columns_to_batch(value, self.base.event_dim)).all(-1)
 
@@ -47,6 +53,9 @@ class Covariance(Constraint):
 
     event_dim = 2
     is_discrete = False
+
+    def __repr__(self) -> str:
+        return "Covariance()"
 
     def check(self, value: Tensor) -> Tensor:
         return satisfies(constraints.positive_definite, value)

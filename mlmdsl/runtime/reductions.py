@@ -16,10 +16,13 @@ def product(x: Tensor, axes: Axes) -> Tensor:
 def quantile(x: Tensor, q: Tensor | float, axes: Axes) -> Tensor:
     """The q-quantile over the axes, linear between order statistics (Julia's default, Hyndman & Fan 1996 type 7).
 
-    q: a number, or a vector of them (…, m), which then is the result's first axis.
+    q: a number, or a vector of m of them, which makes a last axis of m. torch.quantile cannot be mapped over chains.
     """
-    level = torch.as_tensor(q, dtype=x.dtype, device=x.device)
-    return torch.quantile(_flattened(x, axes), level, dim=-1)
+    ordered = _flattened(x, axes).sort(-1).values
+    position = torch.as_tensor(q, dtype=x.dtype, device=x.device) * (ordered.shape[-1] - 1)
+    below = torch.floor(position)
+    lower, upper = ordered[..., below.long()], ordered[..., torch.ceil(position).long()]
+    return lower + (position - below) * (upper - lower)
 
 
 def mad(x: Tensor, axes: Axes, normalize: bool = True) -> Tensor:

@@ -1,9 +1,6 @@
 """Every distribution of one number against scipy: density, tails, gradient, draws, shapes, support, mapping."""
 
-from collections.abc import Iterator
-
 import numpy as np
-import pyro
 import pytest
 import scipy.stats as st
 import torch
@@ -20,11 +17,7 @@ POINTS = 40
 DRAWS = 2000
 
 
-@pytest.fixture(autouse=True)
-def unvalidated() -> Iterator[None]:
-    """As in sampling: checking values would look at them."""
-    with pyro.validation_enabled(False):
-        yield
+pytestmark = pytest.mark.usefixtures("unvalidated")
 
 
 def parameters(case: Case) -> list[Tensor]:
