@@ -6,7 +6,7 @@ What the grammar is too general to refuse (`2 = x`, a loop in a `@data` block) i
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, cast
 
 from lark import Token, Transformer, v_args
 
@@ -14,10 +14,13 @@ from mlmdsl.language import faults, literals, tree, walk
 from mlmdsl.language.errors import Diagnostic
 from mlmdsl.language.source import Span
 
-Part: TypeAlias = "Token | tree.Node | Arguments | Block | Header | Iterators | Row | tuple[tree.Param, ...] | list[Part]"
-"""What a rule's method may be given."""
+_SPELLINGS = {
+    "≤": "<=", "≥": ">=", "≠": "!=", "≡": "===", "≢": "!==", "∈": "in", "−": "-", "·": "⋅", "|": "||", "&": "&&",
+}  # fmt: skip
 
-_SPELLINGS = {"≤": "<=", "≥": ">=", "≠": "!=", "≡": "===", "≢": "!==", "∈": "in", "−": "-", "·": "⋅", "|": "||", "&": "&&"}
+
+Chain = list[Token | tree.Node]
+"""Operands and the comparisons between them, by turns."""
 
 
 class Misuse(Exception):
@@ -139,7 +142,7 @@ class ExpressionBuilder(Transformer[Token, tree.Node]):
         return walk.dotted(operand)
 
     def choice(
-        self, condition: tree.Expression, question: Token, then: tree.Expression, colon: Token, otherwise: tree.Expression
+        self, condition: tree.Expression, mark: Token, then: tree.Expression, colon: Token, otherwise: tree.Expression
     ) -> tree.Ternary:
         span = between(condition, otherwise)
         return tree.Ternary(condition=condition, then=then, otherwise=otherwise, span=span)
@@ -148,10 +151,10 @@ class ExpressionBuilder(Transformer[Token, tree.Node]):
         op, dotted = _operator(operator)
         return tree.Logical(op=op, left=left, right=right, dotted=dotted, span=between(left, right))
 
-    def chain(self, first: list[Token | tree.Node] | tree.Node, operator: Token, last: tree.Node) -> list[Token | tree.Node]:
+    def chain(self, first: Chain | tree.Node, operator: Token, last: tree.Node) -> Chain:
         return [*(first if isinstance(first, list) else [first]), operator, last]
 
-    def comparison(self, chain: list[Token | tree.Node]) -> tree.Comparison | tree.Not:
+    def comparison(self, chain: Chain) -> tree.Comparison | tree.Not:
         operands = cast(tuple[tree.Expression, ...], tuple(chain[::2]))
         ops = [_operator(cast(Token, token)) for token in chain[1::2]]
         span = between(operands[0], operands[-1])
@@ -186,7 +189,8 @@ class ExpressionBuilder(Transformer[Token, tree.Node]):
         if op == "!":
             return tree.Not(operand=operand, dotted=dotted, span=span)
         if op == "√":
-            return tree.Call(function=tree.Name(id="sqrt", span=span_of(operator)), args=(operand,), dotted=dotted, span=span)
+            function = tree.Name(id="sqrt", span=span_of(operator))
+            return tree.Call(function=function, args=(operand,), dotted=dotted, span=span)
         return tree.Operator(op=op, operands=(operand,), dotted=dotted, span=span)
 
     def declared(self, operand: tree.Expression, annotation: tree.Node) -> tree.Expression:
@@ -203,8 +207,8 @@ class ExpressionBuilder(Transformer[Token, tree.Node]):
         return tree.Call(function=function, args=arguments.args, keywords=arguments.keywords, dotted=dotted, span=span)
 
     def do_call(
-        self, function: tree.Expression, bracket: Token, arguments: Arguments, close: Token, do: Token, block: tree.Lambda,
-        end: Token,
+        self, function: tree.Expression, bracket: Token, arguments: Arguments, close: Token, do: Token,
+        block: tree.Lambda, end: Token,
     ) -> tree.Call:  # fmt: skip
         args = (dataclasses.replace(block, span=between(do, end)), *arguments.args)
         return tree.Call(function=function, args=args, keywords=arguments.keywords, span=between(function, end))
@@ -298,8 +302,8 @@ class ExpressionBuilder(Transformer[Token, tree.Node]):
     def group(self, bracket: Token, inner: tree.Expression, close: Token) -> tree.Expression:
         return dataclasses.replace(inner, span=between(bracket, close))
 
-    def group_generator(self, bracket: Token, body: tree.Expression, iterators: Iterators, close: Token) -> tree.Generator:
-        return self._generator(body, iterators, between(bracket, close))
+    def group_generator(self, bracket: Token, body: tree.Expression, found: Iterators, close: Token) -> tree.Generator:
+        return self._generator(body, found, between(bracket, close))
 
     def _generator(self, body: tree.Expression, found: Iterators, span: Span) -> tree.Generator:
         return tree.Generator(body=body, iterators=found.iterators, condition=found.condition, span=span)

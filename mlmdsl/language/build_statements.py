@@ -1,4 +1,4 @@
-"""The grammar's rules of statements and of the file → nodes of the tree (mlmdsl/language/build.py has the expressions)."""
+"""The grammar's rules of statements and of the file → nodes of the tree; build.py has those of expressions."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from mlmdsl.language.build import (
     between,
     span_of,
 )
+from mlmdsl.language.source import Span
 
 
 @v_args(inline=True)
@@ -66,7 +67,9 @@ class Builder(ExpressionBuilder):
     def block(self, *parts: object) -> Block:
         return Block(_statements(parts), between(parts[0], parts[-1]))
 
-    def if_block(self, word: Token, branches: list[tree.Branch], otherwise: tuple[tree.Statement, ...], end: Token) -> tree.If:
+    def if_block(
+        self, word: Token, branches: list[tree.Branch], otherwise: tuple[tree.Statement, ...], end: Token
+    ) -> tree.If:
         return tree.If(branches=tuple(branches), otherwise=otherwise, span=between(word, end))
 
     def branches(self, *parts: list[tree.Branch] | tree.Branch | Token) -> list[tree.Branch]:
@@ -99,8 +102,8 @@ class Builder(ExpressionBuilder):
     def spec(self, *items: tree.Item) -> tree.Spec:
         blocks = [item for item in items if isinstance(item, tree.DataBlock)]
         if len(blocks) > 1:
-            raise Misuse("a spec has one `@data` block, this is a second", blocks[1].span, "put all columns in one block")
-        return tree.Spec(items=items, span=between(items[0], items[-1]) if items else tree.Span(0, 0))
+            raise Misuse("a spec has one `@data` block, this is a second", blocks[1].span, "join the two blocks")
+        return tree.Spec(items=items, span=between(items[0], items[-1]) if items else Span(0, 0))
 
     def data(self, word: Token, path: tree.String | None, begin: Token, *parts: object) -> tree.DataBlock:
         body = _statements(parts)
@@ -131,7 +134,8 @@ class Builder(ExpressionBuilder):
     def using(self, token: Token) -> tree.Using:
         text = " ".join(token.split())
         if not re.fullmatch(r"(?:using|import) [^\s:,]+(?: ?[:,] ?[^\s:,]+| as \S+)*", text):
-            raise Misuse(f"`{text.split()[0]}` names a package", span_of(token), "write `using Turing`, or leave it out")
+            hint = "write `using Turing`, or leave it out"
+            raise Misuse(f"expected the name of a package after `{text.split()[0]}`", span_of(token), hint)
         return tree.Using(text=text, span=span_of(token))
 
     def seed(self, word: Token, bracket: Token, number: Token, close: Token) -> tree.Seed:

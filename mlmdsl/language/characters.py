@@ -1,7 +1,7 @@
 """Which characters Julia lets a name hold, so that a name pasted from a Julia program is a name here too.
 
-The rule is Julia's own: letters of any script, and by Unicode category a few kinds of mathematical symbol, may start a name;
-digits, marks, primes, superscripts and subscripts may follow.
+The rule is Julia's own: letters of any script, and by Unicode category a few kinds of mathematical symbol, may start a
+name; digits, marks, primes, superscripts and subscripts may follow.
 """
 
 from __future__ import annotations

@@ -12,16 +12,19 @@ from dataclasses import dataclass
 from lark import Token
 
 from mlmdsl.language.errors import Diagnostic
-from mlmdsl.language.lexer import VALUE_ENDS
+from mlmdsl.language.layout import VALUE_ENDS
 from mlmdsl.language.source import Source, Span
 
-VALUE_STARTS = frozenset(
-    "NAME NUMBER STRING SYMBOL TRUE FALSE COLON_ALL END_INDEX BEGIN_INDEX LPAR LSQB MACRO MACRO_CALL NOT SQRT UNARY".split()
-)
-BINARY = frozenset("OR AND COMPARE IN PIPE RANGE PLUS TIMES POWER".split())
+VALUE_STARTS = frozenset({
+    "NAME", "NUMBER", "STRING", "SYMBOL", "TRUE", "FALSE", "COLON_ALL", "END_INDEX", "BEGIN_INDEX", "LPAR", "LSQB",
+    "MACRO", "MACRO_CALL", "NOT", "SQRT", "UNARY",
+})  # fmt: skip
+BINARY = frozenset({"OR", "AND", "COMPARE", "IN", "PIPE", "RANGE", "PLUS", "TIMES", "POWER"})
 OPERATORS = BINARY | {"UNARY", "NOT", "SQRT", "QUESTION", "TERNARY_COLON", "ARROW", "DECL"}
 STATEMENT_SIGNS = frozenset({"ASSIGN", "UPDATE", "TRACK", "TILDE"})
-OPENING = {"CALL_OPEN": ")", "DOT_CALL": ")", "LPAR": ")", "INDEX_OPEN": "]", "LSQB": "]", "TYPE_OPEN": "}", "LBRACE": "}"}
+OPENING = {
+    "CALL_OPEN": ")", "DOT_CALL": ")", "LPAR": ")", "INDEX_OPEN": "]", "LSQB": "]", "TYPE_OPEN": "}", "LBRACE": "}",
+}  # fmt: skip
 CLOSING = frozenset({"RPAR", "RSQB", "RBRACE"})
 BLOCK_WORDS = frozenset({"FOR", "IF", "ELSEIF", "ELSE", "BEGIN", "END", "DO", "FUNCTION", "RETURN"})
 UNSEEN = frozenset({"JUXT", "SHORT", "_SPACE", "_ROW"})
@@ -134,8 +137,9 @@ def _data_block(place: Place) -> Diagnostic | None:
     if place.before.type == "DATA" or "BEGIN" in place.accepted and place.before.type == "STRING":
         hint = 'write `@data "table.csv" begin … end`'
         return Diagnostic(f"expected `begin` after `@data`, found {place.found}", place.here, hint)
-    if place.before.type == "MODEL" or place.before.type == "FUNCTION":
-        hint = "write `@model function name(X, y) … end`" if place.before.type == "MODEL" else "write `function name(x) … end`"
+    if place.before.type in ("MODEL", "FUNCTION"):
+        macro = "@model " if place.before.type == "MODEL" else ""
+        hint = f"write `{macro}function name(x, y) … end`"
         return Diagnostic(f"expected a name after {place.previous}, found {place.found}", place.here, hint)
     return None
 
@@ -212,7 +216,8 @@ def _no_left_side(place: Place) -> Diagnostic | None:
     if place.before.type in VALUE_ENDS:
         return None
     if place.before.type in OPERATORS:
-        return Diagnostic(f"expected a value after {place.previous}, found {place.found}", place.here, "write the value, or leave one out")
+        message = f"expected a value after {place.previous}, found {place.found}"
+        return Diagnostic(message, place.here, "write the value, or leave one out")
     return Diagnostic(f"{place.found} has no value on its left", place.here, "write the value before it")
 
 
@@ -233,12 +238,14 @@ def _two_values(place: Place) -> Diagnostic | None:
     start, end = place.before.end_pos or 0, token.start_pos or 0
     if place.bracket is None:
         hint = "write the operator between them (`*` for a product), or start a new line"
-        return Diagnostic(f"expected an operator or a new line between {place.previous} and {place.found}", place.here, hint)
+        message = f"expected an operator or a new line between {place.previous} and {place.found}"
+        return Diagnostic(message, place.here, hint)
     message = f"expected `,`, `{place.closer}` or an operator between {place.previous} and {place.found}"
     if "\n" in place.source.text[start:end]:
         line, _ = place.source.position(place.bracket.start_pos or 0)
         words = place.source.excerpt(_span(place.bracket))
-        return Diagnostic(message, _span(token), f"the `{words}` of line {line} is still open here: close it with `{place.closer}`")
+        hint = f"the `{words}` of line {line} is still open here: close it with `{place.closer}`"
+        return Diagnostic(message, _span(token), hint)
     return Diagnostic(message, _span(token), "write what joins them")
 
 
@@ -247,12 +254,14 @@ def _in_brackets(place: Place) -> Diagnostic | None:
     if place.bracket is None:
         return None
     if place.token.type in ("_SEMI", "_ROW") or place.found == "`;`":
-        hint = "separate with `,`; `;` stands once in a call, before its keyword arguments, and between the rows of a matrix"
+        hint = "separate with `,`; `;` stands before the keyword arguments of a call and between the rows of a matrix"
         return Diagnostic("`;` cannot stand here", place.here, hint)
     if place.before.type == "INDEX_OPEN" and place.token.type == "RSQB":
-        return Diagnostic("an index is empty", _span(place.before).to(_span(place.token)), "write `x[i]`, or `x[:]` for all of it")
+        span = _span(place.before).to(_span(place.token))
+        return Diagnostic("an index is empty", span, "write `x[i]`, or `x[:]` for all of it")
     if place.token.type in CLOSING:
-        return Diagnostic(f"expected a value before {place.found}", place.here, "write the value, or leave the comma out")
+        hint = "write the value, or leave the comma out"
+        return Diagnostic(f"expected a value before {place.found}", place.here, hint)
     return None
 
 

@@ -63,7 +63,7 @@ def unclosed(words: str, span: Span) -> Diagnostic:
 
 def stray_closer(lexeme: str, start: int, end: int) -> Diagnostic:
     """A `)` or `end` with nothing to close."""
-    return Diagnostic(f"this `{lexeme}` closes nothing", Span(start, end), "leave it out, or write what it should close")
+    return Diagnostic(f"this `{lexeme}` closes nothing", Span(start, end), "leave it out, or write what it closes")
 
 
 def wrong_closer(opener: str, closer: str, span: Span) -> Diagnostic:

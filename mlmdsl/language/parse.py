@@ -22,9 +22,12 @@ from mlmdsl.language.build_statements import Builder
 from mlmdsl.language.errors import Diagnostic, SpecError
 from mlmdsl.language.explain import explain
 from mlmdsl.language.lexer import Lexicon, Scanned, scan
+from mlmdsl.language.printer import to_text
 from mlmdsl.language.recover import without_statement
 from mlmdsl.language.source import Source
 from mlmdsl.language.tree import Spec
+
+__all__ = ["parse", "to_text"]
 
 MAX_ERRORS = 10
 """How many errors one run reports."""
@@ -52,6 +55,8 @@ def parse(source: Source) -> Spec:
         except Misuse as error:
             diagnostic, stop = error.diagnostic, False
             at = _at(tokens, diagnostic)
+        if found and at >= len(tokens):
+            break
         found.append(diagnostic)
         shorter = None if stop else without_statement(tokens, at)
         if shorter is None:
@@ -69,7 +74,7 @@ def _diagnose(source: Source, scanned: Scanned, tokens: list[Token], at: int, er
     """What to say about a token that no rule accepts; after a bracket left open, that is what is wrong."""
     fatal = scanned.fatal
     position = tokens[at].start_pos if at < len(tokens) else len(source.text)
-    if fatal is not None and fatal.span is not None and fatal.span.start < (position or 0) and "closed" in fatal.message:
+    if fatal is not None and scanned.unclosed_from < (position or 0):
         return fatal
     if at < len(tokens) and tokens[at].type.startswith("FAULT"):
         return scanned.faults[int(tokens[at])]
@@ -106,7 +111,7 @@ def _parser() -> tuple[Lark, Lexicon]:
 
 
 def _grammar() -> str:
-    """The text of the grammar: in an install a package of its own, in a bare checkout the folder beside this package."""
+    """The text of the grammar: a package of its own in an install, the folder beside this one in a bare checkout."""
     try:
         folder = resources.files("mlmdsl.grammar")
     except ModuleNotFoundError:

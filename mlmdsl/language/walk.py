@@ -6,7 +6,6 @@ Only `check_depth` may meet a tree of any depth, so it keeps its own stack; what
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -18,15 +17,14 @@ MAX_DEPTH = 128
 AnyNode = TypeVar("AnyNode", bound=tree.Node)
 
 
-@functools.cache
-def _parts(kind: type[tree.Node]) -> tuple[str, ...]:
-    """The names of a node class's fields, but for the span."""
-    return tuple(field.name for field in dataclasses.fields(kind) if field.name != "span")
+def _parts(node: tree.Node) -> list[str]:
+    """The names of a node's fields, but for the span."""
+    return [name for name in node.__dataclass_fields__ if name != "span"]
 
 
 def children(node: tree.Node) -> Iterator[tree.Node]:
     """The nodes right below a node, in the author's order."""
-    pending = [getattr(node, name) for name in reversed(_parts(type(node)))]
+    pending = [getattr(node, name) for name in reversed(_parts(node))]
     while pending:
         value = pending.pop()
         if isinstance(value, tree.Node):
@@ -47,8 +45,8 @@ def deepest(root: tree.Node) -> tree.Node | None:
 
 
 def dotted(node: AnyNode) -> AnyNode:
-    """What `@. node` means: every operator and call in it with a dot, assignments included; ranges and loops excepted."""
-    changes: dict[str, Any] = {name: _dotted_part(getattr(node, name)) for name in _parts(type(node))}
+    """What `@. node` means: every operator, call and assignment in it with a dot; ranges are left as they are."""
+    changes: dict[str, Any] = {name: _dotted_part(getattr(node, name)) for name in _parts(node)}
     match node:
         case tree.Comparison():
             changes["dotted"] = (True,) * len(node.ops)
