@@ -12,7 +12,7 @@ from torch.distributions.constraints import Constraint
 from .cdf import log_tails
 from .constraints import AffineImage
 from .parametric import RuntimeDistribution, Tails, batch_shape_of, expand_value
-from .typed import NO_SHAPE, Shape, Value, draw, draw_with_gradient, log_prob_of, support_of
+from .typed import NO_SHAPE, Shape, Value, as_floating, draw, draw_with_gradient, log_prob_of, support_of
 
 _ROUNDING = 1e-6  # relative distance from a whole number that division may leave, float32 included
 
@@ -55,6 +55,7 @@ class LocationScale(RuntimeDistribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._check(value)
+        value = as_floating(value)
         z = (value - self.loc) / self.scale
         if not support_of(self.base).is_discrete:
             return log_prob_of(self.base, z) - _log_abs(self.scale, value)

@@ -12,7 +12,7 @@ from torch.distributions.constraints import Constraint
 from .cdf import log_tails_at_bound
 from .parametric import RuntimeDistribution, Tails, batch_shape_of, expand_value
 from .supports import Interval, bound_or, constraint_of, intersection, interval_of, is_absent, log_prob_inside
-from .typed import NO_SHAPE, Shape, Value, draw, support_of
+from .typed import NO_SHAPE, Shape, Value, as_floating, draw, support_of
 
 
 class Censored(RuntimeDistribution):
@@ -59,6 +59,7 @@ class Censored(RuntimeDistribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._check(value)
+        value = as_floating(value)
         interval = self.interval
         result = log_prob_inside(self.base, interval, value)
         if not is_absent(self.lower):

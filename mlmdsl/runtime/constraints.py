@@ -4,6 +4,7 @@ Each is a new constraint class with its own entry in torch's two registries, whi
 autoguides and `Predictive` look up.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -135,13 +136,13 @@ class CovarianceTransform(Transform):
         return lower @ lower.mT
 
     def _inverse(self, y: Tensor) -> Tensor:
-        d = y.shape[-1]
+        d = int(y.shape[-1])
         row, column = torch.tril_indices(d, d, device=y.device)
         entry = cholesky(y)[..., row, column]
         return torch.where(row == column, torch.log(torch.where(row == column, entry, 1.0)), entry)
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        d = y.shape[-1]
+        d = int(y.shape[-1])
         ends = torch.arange(1, d + 1, device=x.device).cumsum(0) - 1
         power = torch.arange(d + 1, 1, -1, dtype=x.dtype, device=x.device)
         return d * x.new_tensor(2.0).log() + (power * x[..., ends]).sum(-1)
@@ -156,7 +157,7 @@ class CovarianceTransform(Transform):
 
 
 def _triangle_side(count: int) -> int:
-    return int(round(((8 * count + 1) ** 0.5 - 1) / 2))
+    return (math.isqrt(8 * int(count) + 1) - 1) // 2
 
 
 def _scatter_matrix(entry: Tensor, position: Tensor, d: int) -> Tensor:

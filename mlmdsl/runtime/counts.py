@@ -12,7 +12,7 @@ from torch.nn.functional import logsigmoid
 from .cdf import log_tails, on_counts, poisson_tails
 from .parametric import Parametric, Tails, as_parameters, common_dtype
 from .special import log_beta_tails
-from .typed import NO_SHAPE, Shape, Value, broadcast_shapes, independent, integers_between
+from .typed import NO_SHAPE, Shape, Value, as_floating, broadcast_shapes, independent, integers_between
 
 
 def log_factorial(count: Tensor) -> Tensor:
@@ -46,6 +46,7 @@ class LogPoisson(Parametric):
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._check(value)
+        value = as_floating(value, self.log_rate.dtype)
         return value * self.log_rate - torch.exp(self.log_rate) - log_factorial(value)
 
     def sample(self, sample_shape: Shape = NO_SHAPE) -> Tensor:
@@ -76,6 +77,7 @@ class BinomialLogit(Parametric):
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._check(value)
+        value = as_floating(value, self.logit.dtype)
         ways = log_factorial(self.n) - log_factorial(value) - log_factorial(self.n - value)
         return ways + value * logsigmoid(self.logit) + (self.n - value) * logsigmoid(-self.logit)
 
@@ -106,6 +108,7 @@ class DiscreteUniform(Parametric):
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._check(value)
+        value = as_floating(value, self.low.dtype)
         within = (value >= self.low) & (value <= self.high) & (value == torch.floor(value))
         return torch.where(within, -torch.log(self.high - self.low + 1), -math.inf)
 
@@ -149,6 +152,7 @@ class Multinomial(Parametric):
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._check(value)
+        value = as_floating(value, self.probs.dtype)
         arrangements = log_factorial(self.n) - log_factorial(value).sum(-1)
         return arrangements + torch.xlogy(value, self.probs).sum(-1)
 

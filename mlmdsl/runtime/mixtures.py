@@ -14,7 +14,7 @@ from torch.distributions.constraints import Constraint
 from .cdf import log_tails
 from .parametric import RuntimeDistribution, Tails
 from .supports import constraint_of, interval_of, log_prob_inside, union
-from .typed import NO_SHAPE, Shape, Value, broadcast_shapes, draw, support_of
+from .typed import NO_SHAPE, Shape, Value, as_floating, broadcast_shapes, draw, support_of
 
 
 def Dirac(value: Value) -> Delta:
@@ -83,6 +83,7 @@ class Mixture(RuntimeDistribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._check(value)
+        value = as_floating(value)
         return log_weighted_sum(self.weights, self._component_log_probs(value))
 
     def _component_log_probs(self, value: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from .supports import (
     is_absent,
     log_prob_inside,
 )
-from .typed import NO_SHAPE, Shape, Value, draw, support_of
+from .typed import NO_SHAPE, Shape, Value, as_floating, draw, support_of
 
 _BISECTIONS = 64
 _LARGEST_COUNT = 2.0**31
@@ -34,8 +34,9 @@ class Truncated(RuntimeDistribution):
     Shapes: the base's batch shape broadcast with the bounds'. Units: the base's. A bound is a number or a tensor,
     None or ±inf for none; the normaliser follows the parameters of the base and the bounds. Draws come from inverting
     the distribution function by bisection, so that no draw is ever rejected; they carry no gradient, and counts stay
-    below 2³¹. Errors: TypeError for a base that is not univariate or has no distribution function; an interval
-    without mass gives NaN. Outside the interval log_prob is −inf. Source: Distributions.jl `Truncated`.
+    below 2³¹. Where the bounds move with latents, stock NUTS, which fixes each site's transform once, cannot sample X
+    itself. Outside the interval log_prob is −inf. Errors: TypeError for a base that is not univariate or has no
+    distribution function; an interval without mass gives NaN. Source: Distributions.jl `Truncated`.
     """
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {}
@@ -72,6 +73,7 @@ class Truncated(RuntimeDistribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._check(value)
+        value = as_floating(value)
         return log_prob_inside(self.base, self.interval, value) - self._log_mass(value)
 
     def tails_at_ends(self, like: Tensor) -> tuple[Tails, Tails]:

@@ -26,6 +26,11 @@ def broadcast_shapes(*shapes: torch.Size) -> torch.Size:
     return torch.Size(_torch.broadcast_shapes(*shapes))
 
 
+def as_floating(value: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Whole-number tensors as floating ones, which torch's log gamma would otherwise take to float32."""
+    return value if value.dtype.is_floating_point else value.to(dtype)
+
+
 def cholesky(matrix: Tensor) -> Tensor:
     """Lower Cholesky factor, meaningless (no error) where there is none."""
     factor: Tensor = torch.linalg.cholesky_ex(matrix).L

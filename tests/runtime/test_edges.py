@@ -213,6 +213,25 @@ def test_ordered_logistic_far_out() -> None:
     np.testing.assert_allclose(got.item(), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "d",
+    [
+        runtime.Truncated(dist.Poisson(tensor(2.5)), 1, 9),
+        runtime.Censored(dist.Poisson(tensor(2.5)), 1, 9),
+        runtime.LocationScale(1.0, 1.0, dist.Poisson(tensor(2.5))),
+        runtime.Mixture([runtime.Dirac(0), dist.Poisson(tensor(2.5))], tensor([0.5, 0.5])),
+        runtime.LogPoisson(tensor(2.5)),
+        runtime.BinomialLogit(9, tensor(0.5)),
+        runtime.Categorical(tensor([0.1] * 10)),
+    ],
+    ids=lambda d: type(d).__name__,
+)
+def test_whole_number_tensors_lose_no_digits(d: Distribution) -> None:
+    """torch's log gamma of an int64 tensor is a float32; ours must not be."""
+    x = torch.tensor([1, 7])
+    torch.testing.assert_close(d.log_prob(x), d.log_prob(x.double()), rtol=0, atol=0)
+
+
 def test_float32_stays_float32() -> None:
     half = runtime.Truncated(dist.Cauchy(torch.zeros(3), 2.0), lower=0.0)
     assert half.log_prob(torch.ones(3)).dtype == torch.float32
