@@ -58,7 +58,8 @@ class Context:
     depth: int = 0
     data_faults: int = 0
     """How many of the diagnostics blame the data."""
-    data_only: bool = False
+    columns: str = ""
+    """The table whose columns the scope holds, while a `@data` block is evaluated."""
     returned: Value | None = None
     accumulators: frozenset[str] = frozenset()
     """Names that the vectorised loops around only add to."""

@@ -70,11 +70,10 @@ def _observe(cx: Context, node: tree.Tilde, dist: ir.Dist, name: str | None) -> 
     _check_values(cx, node, dist, value, name)
     site = _site_index(cx, node.target, value)
     missing = _missing_mask(cx, value, name)
-    plates = value.type.axes if not dist.event else dist.plates
     loops = _loops_of(cx, dist, value.type)
     text = name or cx.fresh("observed")
     cx.nodes.append(ir.Sample(
-        target=text, dist=replace(dist, plates=plates), loops=loops, site=site, type=value.type,
+        target=text, dist=dist, loops=loops, site=site, type=value.type,
         observed=value.expr, missing=missing, span=node.span))  # fmt: skip
     if missing is not None and name is not None and isinstance(node.target, tree.Name):
         completed = ir.Ref(name, replace(value.type, low=-inf, high=inf))

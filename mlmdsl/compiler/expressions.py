@@ -72,6 +72,9 @@ def _name(cx: Context, node: tree.Name) -> Value:
         return found
     if node.id in cx.later:
         cx.fail(node, f"`{node.id}` is used before its `~` or `=`", "move the statement that defines it up")
+    if cx.columns:
+        known = [key for key in cx.scope if key not in cx.functions and key != "nrow()"]
+        cx.fail(node, f"{cx.columns} has no column `{node.id}`", did_you_mean(node.id, known) or f"its columns: {', '.join(known[:12])}")
     candidates = [*cx.scope, *cx.later, *FUNCTIONS, *DISTRIBUTIONS, *COMBINATORS]
     return cast(Value, cx.fail(node, f"unknown name `{node.id}`", did_you_mean(node.id, candidates)))
 
@@ -185,8 +188,6 @@ def _argument(cx: Context, node: tree.Expression) -> Sequence[Value]:
         if not isinstance(value, TupleValue):
             cx.fail(node, f"`...` spreads a tuple, found {describe(value)}")
         return value.items
-    if isinstance(node, tree.Name) and isinstance(cx.scope.get(node.id), Absent):
-        return [cx.scope[node.id]] if False else [cx.expr(node)]
     return [cx.expr(node)]
 
 

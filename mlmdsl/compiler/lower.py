@@ -49,7 +49,7 @@ def new_context(source: Source, spec: tree.Spec) -> Context:
 
 
 def lower_model(
-    source: Source, spec: tree.Spec, model: tree.ModelDef, arguments: Mapping[str, Value], nrow: Tensor | None = None
+    source: Source, spec: tree.Spec, model: tree.ModelDef, arguments: Mapping[str, Value], defaults: Mapping[str, ir.Expr]
 ) -> Lowered:
     """A model for arguments: tensors (known where data are bound, abstract where not), or `Absent`.
 
@@ -69,8 +69,9 @@ def lower_model(
     returned = _returned(cx, model)
     body = tuple(cx.nodes)
     labels = tuple(cx.axis_labels.items())
-    result = ir.Model(model.name, _arguments(cx, model, arguments, body), body, returned, labels)
-    return Lowered(result, cx.axis_sizes)
+    result = ir.Model(model.name, _arguments(cx, model, arguments, defaults, body), body, returned, labels)
+    counted = {value.counts.name: value.expr for value in arguments.values() if isinstance(value, Tensor) and value.counts}
+    return Lowered(result, {**cx.axis_sizes, **counted})
 
 
 def raise_diagnostics(cx: Context) -> NoReturn:
@@ -102,12 +103,13 @@ def _returned(cx: Context, model: tree.ModelDef) -> ir.Expr | None:
 
 
 def _arguments(
-    cx: Context, model: tree.ModelDef, given: Mapping[str, Value], body: tuple[ir.Statement, ...]
+    cx: Context, model: tree.ModelDef, given: Mapping[str, Value], defaults: Mapping[str, ir.Expr],
+    body: tuple[ir.Statement, ...],
 ) -> tuple[ir.Argument, ...]:
     keywords = {param.name for param in model.keywords}
     indexing = index_names(body)
     return tuple(
-        ir.Argument(name, value.type, name in keywords, is_index=name in indexing, has_missing=name in cx.incomplete)
+        ir.Argument(name, value.type, name in keywords, defaults.get(name), is_index=name in indexing, has_missing=name in cx.incomplete)
         for name, value in given.items()
         if isinstance(value, Tensor)
     )

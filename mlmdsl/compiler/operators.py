@@ -7,6 +7,7 @@ from the first axis. Structured matrices (`λI`, `Diagonal(v)`, `PDMat`) are nev
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import inf
 from typing import cast
 
@@ -43,16 +44,24 @@ def known_type(value: Scalar | Array) -> ir.Type:
         kinds = {"f": "real", "i": "int", "u": "int", "b": "bool"}
         element = cast(ir.Element, kinds.get(value.values.dtype.kind, "text"))
         low, high = _data_bounds(value) if element in ("real", "int") else (-inf, inf)
-        return ir.Type(element, (), value.axes, low, high)
+        return ir.Type(element, (), tuple(named_axis(axis) for axis in value.axes), low, high)
     if isinstance(value, str):
         return ir.Type("text")
-    return ir.Type("bool" if isinstance(value, bool) else "int" if isinstance(value, int) else "real")
+    element = "bool" if isinstance(value, bool) else "int" if isinstance(value, int) else "real"
+    return ir.Type(cast(ir.Element, element), low=float(value), high=float(value)) if value == value else ir.Type()
+
+
+def named_axis(axis: Axis) -> Axis:
+    """An axis that no column named gets a name by its size."""
+    return axis if axis.name else Axis(f"of_{axis.size}", axis.size, axis.labels)
 
 
 def known_tensor(expr: ir.Expr, value: Scalar | Array) -> Tensor:
     """A tensor whose value is known: what it counts and what it indexes follow from the value."""
-    counts = value.axis if isinstance(value, Extent) else None
+    counts = named_axis(value.axis) if isinstance(value, Extent) else None
     levels = value.levels if isinstance(value, Array) else None
+    if isinstance(value, int | float) and value == value:
+        expr = replace(expr, type=replace(expr.type, low=float(value), high=float(value)))
     return Tensor(expr, value, counts, levels)
 
 
@@ -363,6 +372,8 @@ def _with_identity(cx: Context, op: str, left: Value, right: Value, node: tree.N
     if numbers.rank == 0:
         if op in ("+", "-"):
             cx.fail(node, f"`{op}` of a number and `I` has no meaning")
+        if op == "*" and identity.scale.known == 1:
+            return ScaledIdentity(numbers)
         return ScaledIdentity(elementwise(cx, op, _ordered(left, identity.scale, numbers), False, node))
     if op in ("*", "/", "\\"):
         args = [numbers, identity.scale] if op == "/" else _ordered(left, identity.scale, numbers)
@@ -371,7 +382,7 @@ def _with_identity(cx: Context, op: str, left: Value, right: Value, node: tree.N
         cx.fail(node, f"`{op}` with `I` needs a matrix, found {describe(numbers)}")
     axis = numbers.type.axes[0]
     eye = ir.Call("eye", (), ir.Type("real", (), (axis, numbers.type.axes[1])))
-    scaled = elementwise(cx, "*", [identity.scale, Tensor(eye)], True, node)
+    scaled = Tensor(eye) if identity.scale.known == 1 else elementwise(cx, "*", [identity.scale, Tensor(eye)], True, node)
     return elementwise(cx, op, _ordered(left, scaled, numbers), True, node)
 
 

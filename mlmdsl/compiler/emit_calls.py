@@ -1,0 +1,269 @@
+"""Function calls as Python: the PyTorch form of the function's row, or a rule for those without one."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from mlmdsl.compiler import ir
+from mlmdsl.compiler.layout import Placed, arranged, keys_of
+from mlmdsl.compiler.python_text import Code, call, form, literal
+from mlmdsl.language.functions import FUNCTIONS, Function
+
+if TYPE_CHECKING:
+    from mlmdsl.compiler.emit_expressions import Emitter
+
+
+def call_code(em: Emitter, expr: ir.Call) -> Code:
+    """The code of a call."""
+    rule = _RULES.get(expr.function)
+    if rule is not None:
+        return rule(em, expr)
+    row = FUNCTIONS[expr.function]
+    if row.kind == "elementwise":
+        return _elementwise(em, expr, row)
+    if row.kind == "reduce":
+        return _reduce(em, expr, row)
+    if row.kind == "vector":
+        return _vector(em, expr, row)
+    return form(row.torch, *(em.tensor(arg) for arg in expr.args))
+
+
+def _elementwise(em: Emitter, expr: ir.Call, row: Function) -> Code:
+    wanted = keys_of(expr.type)
+    if row.name == "ifelse":
+        return _choice(em, expr)
+    codes = []
+    for position, arg in enumerate(expr.args):
+        code = em.code(arg) if row.name == "clamp" and position and em.is_python(arg) else em.tensor(arg)
+        codes.append(arranged(Placed(code, keys_of(arg.type)), wanted))
+    if row.name in ("max", "min") and len(codes) > 2:
+        result = codes[0]
+        for code in codes[1:]:
+            result = form(row.torch, result, code)
+        return result
+    return form(row.torch, *codes)
+
+
+def _choice(em: Emitter, expr: ir.Call) -> Code:
+    wanted = keys_of(expr.type)
+    condition, then, otherwise = expr.args
+    if em.is_python(condition):
+        return form("{1} if {0} else {2}", em.code(condition), em.tensor(then), em.tensor(otherwise))
+    sides = [arranged(Placed(em.tensor(side), keys_of(side.type)), wanted) for side in (then, otherwise)]
+    return form("torch.where({0}, {1}, {2})", arranged(em.placed(condition), wanted), *sides)
+
+
+def _reduce(em: Emitter, expr: ir.Call, row: Function) -> Code:
+    x = expr.args[0]
+    options = dict(expr.options)
+    keep = bool(options.get("keep", False))
+    axes = cast(tuple[int, ...], options.get("axes", tuple(range(x.type.rank))))
+    whole = not x.type.loops and len(axes) == x.type.rank and not keep
+    numbers = [literal(axis - x.type.rank) for axis in axes]
+    some = numbers[0] if len(numbers) == 1 else ast.Tuple(cast(list[ast.expr], numbers), ast.Load())
+    dims: list[Code] = [] if whole else [some, *([literal(True)] if keep else [])]
+    template = row.torch.replace("{dims}", ", ".join(f"{{d{k}}}" for k in range(len(dims))))
+    named = {f"d{k}": code for k, code in enumerate(dims)}
+    normalize = literal(bool(options.get("normalize", True)))
+    x_code = em.code(x) if row.name in ("any", "all", "count") else em.real(x)
+    rest = [em.code(arg) if em.is_python(arg) else em.tensor(arg) for arg in expr.args[1:]]
+    return form(template, x_code, *rest, axes=some, normalize=normalize, **named)
+
+
+def _vector(em: Emitter, expr: ir.Call, row: Function) -> Code:
+    options = dict(expr.options)
+    template = row.torch
+    if "axes" in options:
+        axis = cast(tuple[int, ...], options["axes"])[0] - expr.type.rank
+        template = template.replace("-1", "{last}") if row.name in ("cumsum", "cumprod") else template
+        return form(template, em.real(expr.args[0]), last=literal(axis))
+    last = -expr.type.rank if row.name in ("center", "standardize", "zscore") else -1
+    return form(template, em.real(expr.args[0]), last=literal(last), rev=literal(bool(options.get("rev", False))))
+
+
+# ── rules of their own ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _size(em: Emitter, expr: ir.Call) -> Code:
+    x = expr.args[0]
+    axis = x.type.axes[cast(int, dict(expr.options)["axis"])]
+    if not isinstance(x, ir.Ref):
+        return em.size(axis)
+    return em.size_of(em.code(x), x.type.rank, cast(int, dict(expr.options)["axis"]))
+
+
+def _length(em: Emitter, expr: ir.Call) -> Code:
+    return form("len({0})", em.code(expr.args[0]))
+
+
+def _unique(em: Emitter, expr: ir.Call) -> Code:
+    return form("{0}.unique()", em.code(expr.args[0]))
+
+
+def _range_length(em: Emitter, expr: ir.Call) -> Code:
+    from mlmdsl.compiler.emit_expressions import range_code
+
+    return form("len({0})", range_code(em, *expr.args))
+
+
+def _range(em: Emitter, expr: ir.Call) -> Code:
+    from mlmdsl.compiler.emit_expressions import plus
+
+    start, stop, step = expr.args
+    if expr.type.element != "int":
+        return form("real({0}) + real({1}) * torch.arange(int(({2} - {0}) / {1} + 1e-10) + 1)", em.code(start), em.code(step), em.code(stop))
+    by = step.value if isinstance(step, ir.Const) else 1
+    return form("torch.arange({0}, {1}, {2})", em.integer(start), plus(em.integer(stop), 1 if by > 0 else -1), em.integer(step))
+
+
+def _linspace(em: Emitter, expr: ir.Call) -> Code:
+    em.uses.add("REAL")
+    made = call(form("torch.linspace"), em.code(expr.args[0]), em.code(expr.args[1]), em.integer(expr.args[2]))
+    cast(ast.Call, made).keywords.append(ast.keyword(None, form("REAL")))
+    return made
+
+
+def _constant_array(em: Emitter, expr: ir.Call) -> Code:
+    function = {"trues": "ones", "falses": "zeros"}.get(expr.function, expr.function)
+    return em.constant_array(function, expr.type.axes)
+
+
+def _eye(em: Emitter, expr: ir.Call) -> Code:
+    return em.constant_array("eye", expr.type.axes[:1])
+
+
+def _fill(em: Emitter, expr: ir.Call) -> Code:
+    value = expr.args[0]
+    sizes = [em.size(axis) for axis in expr.type.axes]
+    if em.is_python(value):
+        em.uses.add("REAL")
+        made = call(form("torch.full"), ast.Tuple(sizes, ast.Load()), em.code(value))
+        cast(ast.Call, made).keywords.append(ast.keyword(None, form("REAL")))
+        return made
+    loops = len(expr.type.loops)
+    code = arranged(em.placed(value), [*(axis.name for axis in expr.type.loops), *([None] * len(sizes))])
+    return call(form("{0}.expand", code), *([literal(-1)] * loops), *sizes)
+
+
+def _hcat(em: Emitter, expr: ir.Call) -> Code:
+    rows = expr.type.axes[0]
+    columns = [_column(em, part, em.size(rows), expr) for part in expr.args]
+    if all(part.type.rank == 1 for part in expr.args) and not expr.type.loops:
+        return form("torch.stack({0}, -1)", ast.List([em.real(part) for part in expr.args], ast.Load()))
+    return form("torch.cat({0}, -1)", ast.List(columns, ast.Load()))
+
+
+def _column(em: Emitter, part: ir.Expr, rows: Code, whole: ir.Call) -> Code:
+    code = em.tensor(part)
+    if part.type.rank == 2:
+        return code
+    if part.type.rank == 1:
+        return form("{0}[..., None]", code)
+    return form("{0}.expand({1}, 1)", code, rows)
+
+
+def _vcat(em: Emitter, expr: ir.Call) -> Code:
+    axis = literal(-expr.type.rank)
+    items = [em.tensor(part) if part.type.rank else form("{0}[..., None]", em.tensor(part)) for part in expr.args]
+    return form("torch.cat({0}, {1})", ast.List(items, ast.Load()), axis)
+
+
+def _vec(em: Emitter, expr: ir.Call) -> Code:
+    x = expr.args[0]
+    code = em.code(x)
+    turned = form("{0}.mT", code) if x.type.rank == 2 else form(
+        "{0}.movedim({1}, {2})", code, _axes(range(-x.type.rank, 0)), _axes(range(-1, -x.type.rank - 1, -1)))  # fmt: skip
+    return form("{0}.flatten({1})", turned, literal(-x.type.rank))
+
+
+def _axes(numbers: range) -> Code:
+    return ast.Tuple([literal(number) for number in numbers], ast.Load())
+
+
+def _reshape(em: Emitter, expr: ir.Call) -> Code:
+    """Julia fills column by column: reversed axes, filled row by row, reversed again."""
+    x, sizes = expr.args[0], [em.integer(size) for size in expr.args[1:]]
+    flat = em.code(x) if x.type.rank == 1 else _vec(em, ir.Call("vec", (x,), x.type))
+    leading = [literal(-1)] if expr.type.loops else []
+    if len(sizes) == 1:
+        return flat
+    if not leading:
+        made = call(form("{0}.reshape", flat), *reversed(sizes))
+    else:
+        made = call(form("{0}.unflatten", flat), literal(-1), ast.Tuple(list(reversed(sizes)), ast.Load()))
+    if len(sizes) == 2:
+        return form("{0}.mT" if leading else "{0}.T", made)
+    return form("{0}.movedim({1}, {2})", made, _axes(range(-len(sizes), 0)), _axes(range(-1, -len(sizes) - 1, -1)))
+
+
+def _repeat(em: Emitter, expr: ir.Call) -> Code:
+    x, count = em.code(expr.args[0]), em.integer(expr.args[1])
+    if dict(expr.options)["inner"]:
+        return form("{0}.repeat_interleave({1}, -1)", x, count)
+    if expr.type.loops:
+        return call(form("{0}.repeat", x), *([literal(1)] * len(expr.type.loops)), count)
+    return form("{0}.repeat({1})", x, count)
+
+
+def _row(em: Emitter, expr: ir.Call) -> Code:
+    return form("{0}[..., None, :]" if expr.type.loops else "{0}[None, :]", em.real(expr.args[0]))
+
+
+def _solve(em: Emitter, expr: ir.Call) -> Code:
+    a, b = expr.args
+    if b.type.rank == 1 and expr.type.loops:
+        wanted = [*(axis.name for axis in expr.type.loops), 0, None]
+        return form("torch.linalg.solve({0}, {1})[..., 0]", em.tensor(a), arranged(Placed(em.tensor(b), keys_of(b.type)), wanted))
+    return form("torch.linalg.solve({0}, {1})", em.tensor(a), em.tensor(b))
+
+
+def _cholesky_solve(em: Emitter, expr: ir.Call) -> Code:
+    factor, b = expr.args
+    if b.type.rank == 1:
+        return form("torch.cholesky_solve({1}[..., None], {0})[..., 0]", em.tensor(factor), em.tensor(b))
+    return form("torch.cholesky_solve({1}, {0})", em.tensor(factor), em.tensor(b))
+
+
+def _to_int(em: Emitter, expr: ir.Call) -> Code:
+    x = expr.args[0]
+    if em.is_python(x) or (x.type.is_scalar and ir.is_data(x)):
+        return form("int({0})", em.code(x))
+    return form("{0}.long()", em.tensor(x))
+
+
+def _text(em: Emitter, expr: ir.Call) -> Code:
+    return literal(dict(expr.options)["text"])
+
+
+def _log_density(em: Emitter, expr: ir.Call) -> Code:
+    from mlmdsl.compiler.emit_distributions import density_code
+
+    return density_code(em, expr)
+
+
+def _covariance(em: Emitter, expr: ir.Call) -> Code:
+    function = "corrcoef" if expr.function == "cor" else "cov"
+    if len(expr.args) == 2:
+        pair = ast.List([em.tensor(arg) for arg in expr.args], ast.Load())
+        return form(f"torch.{function}(torch.stack({{0}}))[0, 1]", pair)
+    return form(f"torch.{function}({{0}}.T)", em.tensor(expr.args[0]))
+
+
+def _identity(em: Emitter, expr: ir.Call) -> Code:
+    return em.code(expr.args[0])
+
+
+_RULES: dict[str, Callable[[Emitter, ir.Call], Code]] = {
+    "size": _size, "length": _length, "unique": _unique, "range_length": _range_length, "range": _range,
+    "linspace": _linspace, "zeros": _constant_array, "ones": _constant_array, "trues": _constant_array,
+    "falses": _constant_array, "eye": _eye, "fill": _fill, "hcat": _hcat, "vcat": _vcat, "vec": _vec,
+    "reshape": _reshape, "repeat": _repeat, "row": _row, "solve": _solve, "cholesky_solve": _cholesky_solve,
+    "to_int": _to_int, "text": _text, "logpdf": _log_density, "cor": _covariance, "cov": _covariance,
+    "identity": _identity, "float": _identity,
+    "matrix_inv": lambda em, expr: form("torch.linalg.inv({0})", em.tensor(expr.args[0])),
+    "qr_Q": lambda em, expr: form("torch.linalg.qr({0}).Q", em.tensor(expr.args[0])),
+    "qr_R": lambda em, expr: form("torch.linalg.qr({0}).R", em.tensor(expr.args[0])),
+    "skipmissing": lambda em, expr: form("{0}[~{0}.isnan()]", em.code(expr.args[0])),
+}  # fmt: skip

@@ -1,0 +1,321 @@
+"""Expressions of the IR as Python: plain PyTorch where a person would write it, `einsum` where nothing plainer says it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from mlmdsl.compiler import ir
+from mlmdsl.compiler.emit_index import index_code
+from mlmdsl.compiler.layout import Placed, arranged, keys_of, permuted
+from mlmdsl.compiler.python_text import Code, Names, call, form, literal, name, slice_of, subscript
+from mlmdsl.language.functions import FUNCTIONS
+from mlmdsl.language.types import Axis
+
+_PYTHON_OPERATORS: dict[str, type[ast.operator]] = {
+    "+": ast.Add, "-": ast.Sub, "*": ast.Mult, "/": ast.Div, "^": ast.Pow,
+}  # fmt: skip
+_COMPARISONS: dict[str, type[ast.cmpop]] = {
+    "==": ast.Eq, "!=": ast.NotEq, "<": ast.Lt, "<=": ast.LtE, ">": ast.Gt, ">=": ast.GtE,
+}  # fmt: skip
+_HOISTED_KINDS = frozenset({"reduce", "vector", "data"})
+_HOISTED_SPECIAL = frozenset({"unique", "cor", "cov", "cholesky", "det", "logdet", "matrix_inv", "solve", "qr_Q", "qr_R", "length"})
+
+
+@dataclass
+class Emitter:
+    """What emission knows of a model: names, sizes of axes, and the constants it took out of the body."""
+
+    arguments: Mapping[str, ir.Argument]
+    sizes: Mapping[str, ir.Expr]
+    dtype: str = "float64"
+    names: Names = field(default_factory=Names)
+    python_numbers: set[str] = field(default_factory=set)
+    longs: set[str] = field(default_factory=set)
+    local: set[str] = field(default_factory=set)
+    constants: dict[ir.Expr, tuple[str, ir.Expr]] = field(default_factory=dict)
+    hoisting: bool = True
+    loop_names: frozenset[str] = frozenset()
+    uses: set[str] = field(default_factory=set)
+
+    # ── what is a number of Python's own ─────────────────────────────────────────────────────────────────────────────
+
+    def is_python(self, expr: ir.Expr) -> bool:
+        """Whether the code of an expression is a Python number, not a tensor."""
+        if isinstance(expr, ir.Const):
+            return True
+        if isinstance(expr, ir.Ref):
+            return expr.name in self.python_numbers
+        if isinstance(expr, ir.Map):
+            return all(self.is_python(arg) for arg in expr.args)
+        if isinstance(expr, ir.Call):
+            if expr.function in ("size", "range_length", "to_int"):
+                return expr.function != "to_int" or (expr.type.is_scalar and ir.is_data(expr))
+            return self.is_hoisted(expr) and expr.type.is_scalar
+        return False
+
+    def is_hoisted(self, expr: ir.Expr) -> bool:
+        """Whether an expression is computed once, when data are bound."""
+        if not self.hoisting or not isinstance(expr, ir.Call) or expr.type.loops or not ir.is_data(expr) or not expr.args:
+            return False
+        row = FUNCTIONS.get(expr.function)
+        if not (row is not None and row.kind in _HOISTED_KINDS) and expr.function not in _HOISTED_SPECIAL:
+            return False
+        refs = [node for node in ir.walk(expr) if isinstance(node, ir.Ref)]
+        loops = any(getattr(node, "type", ir.Type()).loops for node in ir.walk(expr) if not isinstance(node, ir.Dist))
+        return bool(refs) and not loops and all(ref.name in self.arguments and ref.name not in self.local for ref in refs)
+
+    # ── code ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def code(self, expr: ir.Expr) -> Code:
+        """The code of an expression, its tensor laid out as its type says."""
+        if self.is_hoisted(expr):
+            return name(self._constant(cast(ir.Call, expr)))
+        return _RULES[type(expr)](self, expr)
+
+    def _constant(self, expr: ir.Call) -> str:
+        if expr not in self.constants:
+            parts = [expr.function, *(node.name for node in ir.walk(expr) if isinstance(node, ir.Ref))]
+            from mlmdsl.compiler.python_text import identifier
+
+            wanted = self.names.fresh(identifier("_".join(dict.fromkeys(parts))))
+            self.constants[expr] = (wanted, expr)
+        return self.constants[expr][0]
+
+    def placed(self, expr: ir.Expr) -> Placed:
+        """The code of an expression with the axes of its tensor."""
+        return Placed(self.code(expr), keys_of(expr.type))
+
+    def tensor(self, expr: ir.Expr) -> Code:
+        """Code that is a tensor of reals, whatever the expression is."""
+        if self.is_python(expr):
+            return form("real({0})", self.code(expr))
+        return self.real(expr)
+
+    def real(self, expr: ir.Expr) -> Code:
+        """Code of the program's own floating-point type: integers and truth values become that."""
+        code = self.code(expr)
+        if self.is_python(expr) or not self.is_integral(expr):
+            return code
+        return form("{0}.double()" if self.dtype == "float64" else "{0}.float()", code)
+
+    def is_integral(self, expr: ir.Expr) -> bool:
+        """Whether the code of an expression is a tensor of integers or truth values."""
+        if isinstance(expr, ir.Ref) and expr.data and expr.name in self.arguments:
+            return expr.type.element == "bool" or expr.name in self.longs
+        if isinstance(expr, ir.Gather | ir.Permute | ir.Lift):
+            return self.is_integral(expr.x)
+        if isinstance(expr, ir.Ref):
+            return expr.name in self.longs or expr.type.element == "bool"
+        if isinstance(expr, ir.Map) and expr.op in ("+", "-", "*", "/", "^"):
+            return expr.op != "/" and all(self.is_python(arg) or self.is_integral(arg) for arg in expr.args)
+        if isinstance(expr, ir.Counter):
+            return True
+        if isinstance(expr, ir.Call) and expr.function in ("range", "sortperm", "to_int", "repeat", "vec", "count", "sum"):
+            return expr.type.element == "int" and (expr.function in ("sortperm", "to_int", "range") or self.is_integral(expr.args[0]))
+        return expr.type.element == "bool"
+
+    def long(self, expr: ir.Expr) -> Code:
+        """Code of whole numbers, to index with."""
+        code = self.code(expr)
+        if self.is_python(expr) or self.is_integral(expr):
+            return code
+        return form("{0}.long()", code)
+
+    def integer(self, expr: ir.Expr) -> Code:
+        """Code that is an integer of Python's own."""
+        code = self.code(expr)
+        return code if self.is_python(expr) and expr.type.element == "int" else form("int({0})", code)
+
+    # ── sizes ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def size(self, axis: Axis) -> Code:
+        """The size of an axis: of an argument that has it, as the author wrote it, or as a number."""
+        if axis.name in self.sizes:
+            return self.integer(self.sizes[axis.name])
+        for argument in self.arguments.values():
+            for position, own in enumerate(argument.type.axes):
+                if own.name == axis.name and own.size == axis.size:
+                    return self.size_of(name(self.names(argument.name)), argument.type.rank, position)
+        return literal(axis.size) if isinstance(axis.size, int) else self.unknown_size(axis)
+
+    def unknown_size(self, axis: Axis) -> Code:
+        """The size of an axis that nothing in the program tells."""
+        raise ValueError(f"the size of {axis.name} is not known: {axis.size}")
+
+    def size_of(self, code: Code, rank: int, position: int) -> Code:
+        """The size of a tensor's axis."""
+        if position == 0:
+            return form("len({0})", code)
+        return form("{0}.shape[{1}]", code, literal(position - rank if position != 1 or rank != 2 else 1))
+
+    def constant_array(self, function: str, axes: Sequence[Axis]) -> Code:
+        """`torch.zeros(n, m, **REAL)`."""
+        self.uses.add("REAL")
+        sizes = [self.size(axis) for axis in axes]
+        made = call(form(f"torch.{function}"), *sizes)
+        assert isinstance(made, ast.Call)
+        made.keywords.append(ast.keyword(None, name("REAL")))
+        return made
+
+
+def _const(em: Emitter, expr: ir.Const) -> Code:
+    return literal(expr.value)
+
+
+def _ref(em: Emitter, expr: ir.Ref) -> Code:
+    return name(em.names(expr.name))
+
+
+def _counter(em: Emitter, expr: ir.Counter) -> Code:
+    em.uses.add("arange")
+    count = em.size(expr.axis)
+    start = em.integer(expr.start)
+    plain = isinstance(expr.start, ir.Const) and isinstance(expr.step, ir.Const)
+    if plain and cast(ir.Const, expr.step).value == 1 and cast(ir.Const, expr.start).value == 1:
+        return form("torch.arange(1, {0} + 1)", count)
+    return form("{0} + {1} * torch.arange({2})", start, em.integer(expr.step), count)
+
+
+def _map(em: Emitter, expr: ir.Map) -> Code:
+    wanted = keys_of(expr.type)
+    exact = expr.type.element == "real" or expr.op == "/"
+    if expr.op in _COMPARISONS and any(arg.type.element == "real" for arg in expr.args):
+        exact = True
+    codes = []
+    for arg in expr.args:
+        code = em.real(arg) if exact else em.code(arg)
+        codes.append(arranged(Placed(code, keys_of(arg.type)), wanted))
+    return _operation(em, expr, codes)
+
+
+def _operation(em: Emitter, expr: ir.Map, codes: Sequence[Code]) -> Code:
+    python = em.is_python(expr)
+    if len(codes) == 1:
+        if expr.op == "!":
+            return form("not {0}" if python else "~{0}", codes[0])
+        return ast.UnaryOp(ast.USub(), codes[0])
+    left, right = codes
+    if expr.op in _PYTHON_OPERATORS:
+        return ast.BinOp(left, _PYTHON_OPERATORS[expr.op](), right)
+    if expr.op in _COMPARISONS:
+        return ast.Compare(left, [_COMPARISONS[expr.op]()], [right])
+    if expr.op in ("&&", "||"):
+        word, sign = ("and", "&") if expr.op == "&&" else ("or", "|")
+        return form(f"{{0}} {word} {{1}}" if python else f"{{0}} {sign} {{1}}", left, right)
+    return form("torch.isin({0}, {1})", left, right)
+
+
+def _contract(em: Emitter, expr: ir.Contract) -> Code:
+    a, b = (em.real(part) for part in (expr.a, expr.b))
+    if not expr.type.loops and expr.a.type.rank <= 2 and expr.b.type.rank <= 2:
+        return ast.BinOp(a, ast.MatMult(), b)
+    letters = iter("ijlmnopqrstuvwxyz")
+    of = {axis.name: next(letters) for axis in expr.type.loops}
+    left = [of[axis.name] for axis in expr.a.type.loops]
+    right = [of[axis.name] for axis in expr.b.type.loops]
+    outer = [next(letters) for _ in range(expr.a.type.rank - 1)]
+    inner = [next(letters) for _ in range(expr.b.type.rank - 1)]
+    loops = "".join(of[axis.name] for axis in expr.type.loops)
+    pattern = f"{''.join(left + outer)}k,k".replace(",k", f",{''.join(right)}k")
+    return form("torch.einsum({0}, {1}, {2})", literal(f"{pattern}{''.join(inner)}->{loops}{''.join(outer + inner)}"), a, b)
+
+
+def _gather(em: Emitter, expr: ir.Gather) -> Code:
+    return index_code(em, expr)
+
+
+def _permute(em: Emitter, expr: ir.Permute) -> Code:
+    loops = len(expr.x.type.loops)
+    return permuted(em.code(expr.x), [*range(loops), *(loops + position for position in expr.order)])
+
+
+def _lift(em: Emitter, expr: ir.Lift) -> Code:
+    have = keys_of(expr.x.type)
+    lifted = [axis.name for axis in expr.axes]
+    rest = [axis.name for axis in expr.x.type.loops if axis.name not in lifted]
+    wanted = [*rest, *lifted, *range(expr.x.type.rank)]
+    absent = [axis for axis in expr.axes if axis.name not in have]
+    code = em.tensor(expr.x) if absent else em.code(expr.x)
+    code = arranged(Placed(code, have), wanted)
+    if not absent:
+        return code
+    keep = literal(-1)
+    sizes = [*([keep] * len(rest)), *(em.size(axis) if axis in absent else keep for axis in expr.axes), *([keep] * expr.x.type.rank)]
+    return call(form("{0}.expand", code), *sizes)
+
+
+def _stack(em: Emitter, expr: ir.Stack) -> Code:
+    if all(em.is_python(item) for item in expr.items):
+        return form("real({0})", ast.List([em.code(item) for item in expr.items], ast.Load()))
+    rank = expr.type.rank - 1
+    wanted = [*(axis.name for axis in expr.type.loops), *range(rank)]
+    items = [arranged(Placed(em.tensor(item), keys_of(item.type)), wanted) for item in expr.items]
+    packed = ast.List(items, ast.Load())
+    if expr.type.loops:
+        together = form("torch.broadcast_tensors({0})", ast.Starred(packed, ast.Load()))
+        return form("torch.stack({0}, {1})", together, literal(-1 - rank))
+    return form("torch.stack({0})", packed)
+
+
+def _sequence(em: Emitter, expr: ir.Sequence) -> Code:
+    em.python_numbers.add(expr.variable)
+    em.local.add(expr.variable)
+    item = em.tensor(expr.body)
+    target = ast.Name(em.names(expr.variable), ast.Store())
+    tests = [em.code(expr.condition)] if expr.condition is not None else []
+    part = ast.comprehension(target, range_code(em, expr.start, expr.stop, expr.step), tests, 0)
+    packed = form("torch.stack({0})", ast.ListComp(item, [part]))
+    return packed
+
+
+def range_code(em: Emitter, start: ir.Expr, stop: ir.Expr, step: ir.Expr) -> Code:
+    """Python's `range` for a range that includes its end."""
+    by = step.value if isinstance(step, ir.Const) else None
+    first, last = em.integer(start), em.integer(stop)
+    if by == 1:
+        return form("range({0}, {1})", first, plus(last, 1))
+    end = plus(last, 1 if by is None or by > 0 else -1)
+    return form("range({0}, {1}, {2})", first, end, em.integer(step))
+
+
+def plus(code: Code, number: int) -> Code:
+    """`code + number`, folded where the code is a number."""
+    if isinstance(code, ast.Constant) and isinstance(code.value, int):
+        return literal(code.value + number)
+    if isinstance(code, ast.BinOp) and isinstance(code.right, ast.Constant) and isinstance(code.right.value, int):
+        sign = {ast.Add: 1, ast.Sub: -1}.get(type(code.op))
+        if sign is not None:
+            return plus_of(code.left, sign * code.right.value + number)
+    return plus_of(code, number)
+
+
+def plus_of(code: Code, number: int) -> Code:
+    """`code + number` for code that is no number itself."""
+    if number == 0:
+        return code
+    return form("{0} + {1}" if number > 0 else "{0} - {1}", code, literal(abs(number)))
+
+
+def _call(em: Emitter, expr: ir.Call) -> Code:
+    from mlmdsl.compiler.emit_calls import call_code
+
+    return call_code(em, expr)
+
+
+_RULES: dict[type, Callable[[Emitter, Any], Code]] = {
+    ir.Const: _const,
+    ir.Ref: _ref,
+    ir.Counter: _counter,
+    ir.Map: _map,
+    ir.Contract: _contract,
+    ir.Gather: _gather,
+    ir.Permute: _permute,
+    ir.Lift: _lift,
+    ir.Stack: _stack,
+    ir.Sequence: _sequence,
+    ir.Call: _call,
+}
+

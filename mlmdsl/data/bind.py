@@ -1,0 +1,308 @@
+"""From a table to a model's arguments: the `@data` block evaluated, its labels kept.
+
+Without data the same block is read for shapes alone, so that a spec can be checked and its program printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlmdsl.compiler import ir
+from mlmdsl.compiler.context import Context, Wrong
+from mlmdsl.compiler.dependence import names_in
+from mlmdsl.compiler.lower import new_context, raise_diagnostics
+from mlmdsl.compiler.operators import known_tensor, known_type
+from mlmdsl.compiler.values import Absent, Nothing, RangeValue, Tensor, Value, describe
+from mlmdsl.data.conversion import to_array
+from mlmdsl.data.tables import Table
+from mlmdsl.language import julia, tree
+from mlmdsl.language.errors import DataError, Diagnostic, did_you_mean
+from mlmdsl.language.source import Source
+from mlmdsl.language.types import Array, Axis, Scalar
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """A model's arguments by name, and the expressions of the keywords' defaults."""
+
+    values: Mapping[str, Value]
+    defaults: Mapping[str, ir.Expr]
+
+
+def bind_arguments(
+    source: Source,
+    spec: tree.Spec,
+    model: tree.ModelDef,
+    table: Table | None,
+    given: Mapping[str, Any],
+    settings: Mapping[str, Any],
+) -> Arguments:
+    """The arguments of a model from a table, values given by name, and settings of keywords.
+
+    Raises:
+        SpecError, DataError: in the `@data` block, a default, or what was given.
+    """
+    values = _given_values(model, {**given, **settings})
+    columns = _block_values(source, spec, table) if table is not None else {}
+    return _fill(source, spec, model, {**columns, **values}, bool(table or given))
+
+
+def abstract_arguments(
+    source: Source, spec: tree.Spec, model: tree.ModelDef, settings: Mapping[str, Any] | None = None
+) -> Arguments:
+    """The arguments of a model whose data are not there: shapes from the `@data` block, or from how they are used."""
+    values: dict[str, Value] = dict(_abstract_block(source, spec))
+    for param in model.params:
+        if param.name not in values and param.default is None:
+            values[param.name] = _by_use(param.name, model)
+    values |= _given_values(model, settings or {})
+    return _fill(source, spec, model, values, False)
+
+
+# ── the @data block ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _block_values(source: Source, spec: tree.Spec, table: Table) -> dict[str, Value]:
+    """The names that the block defines; without a block, the columns themselves."""
+    columns: dict[str, Value] = {name: column_value(name, column) for name, column in table.columns.items()}
+    block = spec.data
+    if block is None:
+        return columns
+    cx = new_context(source, spec)
+    cx.columns = table.name
+    cx.scope.update(columns)
+    cx.scope["nrow()"] = Tensor(ir.Ref("nrow", ir.Type("int"), data=True), table.rows)
+    return _assigned(cx, block)
+
+
+def column_value(name: str, column: Array) -> Tensor:
+    """A column as a value of the block."""
+    return known_tensor(ir.Ref(name, known_type(column), data=True), column)
+
+
+def _assigned(cx: Context, block: tree.DataBlock) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for statement in block.body:
+        if not isinstance(statement, tree.Assign) or not isinstance(statement.target, tree.Name):
+            cx.report(Wrong(Diagnostic("`@data` holds assignments: `name = expression`", statement.span)))
+            continue
+        name = statement.target.id
+        try:
+            values[name] = cx.scope[name] = _as_argument(cx, name, cx.expr(statement.value), statement)
+        except Wrong as wrong:
+            cx.report(wrong)
+            cx.scope.setdefault(name, Nothing("missing"))
+    if cx.diagnostics:
+        cx.data_faults = len(cx.diagnostics) if cx.columns else 0
+        raise_diagnostics(cx)
+    return values
+
+
+def _as_argument(cx: Context, name: str, value: Value, node: tree.Node) -> Value:
+    """A value of the block under its name: what it was computed from is behind it."""
+    from mlmdsl.compiler.indexing import range_tensor
+    from mlmdsl.compiler.operators import tensor
+
+    if isinstance(value, Nothing):
+        return Absent(name)
+    if isinstance(value, RangeValue):
+        value = range_tensor(cx, value, node)
+    numbers = tensor(cx, value, node)
+    known = numbers.known
+    if known is None and cx.columns:
+        cx.fail(node, f"`{name}` cannot be computed from the table: {describe(value)}")
+    if isinstance(known, Array):
+        known = julia.named(known, name) if known.name is None else known
+        assert isinstance(known, Array)
+    type_ = known_type(known) if known is not None else numbers.type
+    return Tensor(ir.Ref(name, type_, data=True), known, numbers.counts, _levels(numbers, known))
+
+
+def _levels(value: Tensor, known: Scalar | Array | None) -> Axis | None:
+    return known.levels if isinstance(known, Array) else value.levels
+
+
+def _abstract_block(source: Source, spec: tree.Spec) -> dict[str, Value]:
+    if spec.data is None:
+        return {}
+    cx = new_context(source, spec)
+    row = Axis("row", "nrow()")
+    assigned: set[str] = set()
+    for statement in spec.data.body:
+        for mention in names_in(statement.value) if isinstance(statement, tree.Assign) else ():
+            if mention.id not in assigned and mention.id not in cx.scope and not _is_known_name(mention.id):
+                cx.scope[mention.id] = Tensor(ir.Ref(mention.id, ir.Type("any", (), (row,)), data=True))
+        if isinstance(statement, tree.Assign) and isinstance(statement.target, tree.Name):
+            assigned.add(statement.target.id)
+    return _assigned(cx, spec.data)
+
+
+def _is_known_name(name: str) -> bool:
+    from mlmdsl.compiler.expressions import named_value
+    from mlmdsl.language.functions import CONSTANTS, FUNCTIONS
+
+    return name in CONSTANTS or name in FUNCTIONS or named_value(name) is not None
+
+
+# ── arguments ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _given_values(model: tree.ModelDef, given: Mapping[str, Any]) -> dict[str, Value]:
+    """What a caller passes by name: arrays, numbers, None for `missing`."""
+    names = [param.name for param in (*model.params, *model.keywords)]
+    values: dict[str, Value] = {}
+    for name, value in given.items():
+        if name not in names:
+            hint = did_you_mean(name, names) or f"its arguments: {', '.join(names)}"
+            raise DataError([Diagnostic(f"the model `{model.name}` has no argument `{name}`", hint=hint)])
+        values[name] = given_value(name, value)
+    return values
+
+
+def given_value(name: str, value: Any) -> Value:
+    """A Python value as an argument."""
+    if value is None or (isinstance(value, str) and value == "missing"):
+        return Absent(name)
+    if isinstance(value, str | bool | int | float):
+        number: Scalar = value
+        return Tensor(ir.Ref(name, known_type(number), data=True), number)
+    array = to_array(name, value)
+    if not isinstance(array, Array):
+        return Tensor(ir.Ref(name, known_type(array), data=True), array)
+    return column_value(name, array)
+
+
+def _fill(
+    source: Source, spec: tree.Spec, model: tree.ModelDef, values: Mapping[str, Value], bound: bool
+) -> Arguments:
+    """Every argument of the model: given, by default, or missing."""
+    cx = new_context(source, spec)
+    result: dict[str, Value] = {}
+    defaults: dict[str, ir.Expr] = {}
+    drawn = _drawn_names(model)
+    for param in (*model.params, *model.keywords):
+        value = values.get(param.name)
+        if value is None and param.default is not None:
+            value = _default(cx, param, defaults)
+        if value is None:
+            value = Absent(param.name)
+            if param.name not in drawn:
+                _not_supplied(cx, model, param, values)
+        result[param.name] = cx.scope[param.name] = value
+    if cx.diagnostics:
+        cx.data_faults = len(cx.diagnostics)
+        raise_diagnostics(cx)
+    return Arguments(result, defaults)
+
+
+def _default(cx: Context, param: tree.Param, defaults: dict[str, ir.Expr]) -> Value | None:
+    assert param.default is not None
+    if isinstance(param.default, tree.Name) and param.default.id in ("Float64", "Float32", "Real", "Int"):
+        return Nothing(param.default.id)
+    try:
+        value = cx.expr(param.default)
+    except Wrong as wrong:
+        cx.report(wrong)
+        return Nothing("missing")
+    if isinstance(value, Nothing):
+        return Absent(param.name)
+    if not isinstance(value, Tensor):
+        return value
+    if not isinstance(value.expr, ir.Const):
+        defaults[param.name] = value.expr
+    type_ = value.type if value.known is None else known_type(value.known)
+    low, high = (value.type.low, value.type.high) if type_.rank == 0 else (type_.low, type_.high)
+    typed = ir.Type(type_.element, (), type_.axes, low, high)
+    return Tensor(ir.Ref(param.name, typed, data=True), value.known, value.counts, value.levels)
+
+
+def _drawn_names(model: tree.ModelDef) -> set[str]:
+    """Names that some `~` of the model can draw."""
+    found: set[str] = set()
+
+    def visit(body: tuple[tree.Statement, ...]) -> None:
+        for statement in body:
+            inner = statement.value if isinstance(statement, tree.Return) else statement
+            if isinstance(inner, tree.Tilde):
+                target = inner.target.base if isinstance(inner.target, tree.Index) else inner.target
+                if isinstance(target, tree.Name):
+                    found.add(target.id)
+            elif isinstance(inner, tree.For):
+                visit(inner.body)
+            elif isinstance(inner, tree.If):
+                visit(inner.otherwise)
+                for branch in inner.branches:
+                    visit(branch.body)
+
+    visit(model.body)
+    return found
+
+
+def _not_supplied(cx: Context, model: tree.ModelDef, param: tree.Param, values: Mapping[str, Value]) -> None:
+    hint = did_you_mean(param.name, values) or "define it in `@data`, pass a table with a column of that name, or give it a value"
+    cx.report(Wrong(Diagnostic(f"the argument `{param.name}` of `{model.name}` has no value", param.span, hint)))
+
+
+def _by_use(name: str, model: tree.ModelDef) -> Value:
+    """An argument without data: a matrix where it is used as one, an index where it indexes, else a column of numbers."""
+    uses = _Uses(name)
+    for keyword in model.keywords:
+        uses.visit(keyword.default)
+    uses.visit(model.body)
+    row = Axis("row", "nrow()")
+    if uses.rank >= 2:
+        axes = (row, *(Axis(f"{name}_{k}", f"size({name}, {k})") for k in range(2, uses.rank + 1)))
+        return Tensor(ir.Ref(name, ir.Type("real", (), axes), data=True))
+    if uses.rank == 0:
+        return Tensor(ir.Ref(name, ir.Type("int" if uses.counts else "any"), data=True))
+    if uses.indexes:
+        return Tensor(ir.Ref(name, ir.Type("int", (), (row,), 1), data=True), levels=Axis(name, f"levels of {name}"))
+    return Tensor(ir.Ref(name, ir.Type("any", (), (row,)), data=True))
+
+
+class _Uses:
+    """How a name is used in a model: the rank that its indices and sizes tell, whether it indexes or counts."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.rank = 1
+        self.indexes = False
+        self.counts = False
+
+    def visit(self, node: object) -> None:
+        """Look at a node and all below it."""
+        if isinstance(node, tuple):
+            for item in node:
+                self.visit(item)
+        if not isinstance(node, tree.Node):
+            return
+        if isinstance(node, tree.Index):
+            if self._is(node.base):
+                self.rank = max(self.rank, len(node.indices))
+            self.indexes = self.indexes or any(self._mentions(item) for item in node.indices)
+        if isinstance(node, tree.Call):
+            self._call(node)
+        if isinstance(node, tree.Range) and (self._is(node.stop) or self._is(node.start)):
+            self.rank, self.counts = 0, True
+        if isinstance(node, tree.Operator) and node.op == "*" and not node.dotted and self._is(node.operands[0]):
+            right = node.operands[1] if len(node.operands) > 1 else None
+            self.rank = 2 if isinstance(right, tree.Name) and self.rank == 1 else self.rank
+        for field in node.__dataclass_fields__:
+            self.visit(getattr(node, field))
+
+    def _call(self, node: tree.Call) -> None:
+        name = node.function.id if isinstance(node.function, tree.Name) else ""
+        if name in ("size", "axes") and len(node.args) == 2 and self._is(node.args[0]):
+            second = node.args[1]
+            self.rank = max(self.rank, second.value if isinstance(second, tree.Number) and isinstance(second.value, int) else 1)
+        if name in ("filldist", "zeros", "ones", "fill", "LKJCholesky", "LKJ") and any(self._is(arg) for arg in node.args):
+            self.rank, self.counts = 0, True
+
+    def _is(self, node: object) -> bool:
+        return isinstance(node, tree.Name) and node.id == self.name
+
+    def _mentions(self, node: object) -> bool:
+        return self._is(node) or (isinstance(node, tree.Index) and self._is(node.base))
+

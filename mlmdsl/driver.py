@@ -1,0 +1,385 @@
+"""The whole pipeline, one call a line: text → tree → checked → IR → passes → program → draws → fit.
+
+Three immutable steps: a `Spec` is what was written, `bind` gives a `Bound` with data, `sample` gives a `Fit`.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+from mlmdsl.compiler.emit import Program, emit
+from mlmdsl.compiler.lower import Lowered, lower_model
+from mlmdsl.compiler.show import show_checked, show_ir, show_tree
+from mlmdsl.compiler.values import Tensor
+from mlmdsl.data.bind import Arguments, abstract_arguments, bind_arguments
+from mlmdsl.data.tables import Table, read_table
+from mlmdsl.language import tree
+from mlmdsl.language.errors import Diagnostic, SpecError, did_you_mean
+from mlmdsl.language.parse import parse as parse_source
+from mlmdsl.language.source import Source, read_source
+from mlmdsl.language.types import Array, Axis
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlmdsl.inference.run import Progress
+    from mlmdsl.results.fit import Fit
+
+Stage = Literal["tree", "checked", "ir", "pyro", "marginal"]
+DType = Literal["float64", "float32"]
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A spec that comes with the package."""
+
+    name: str
+    title: str
+    path: Path
+
+
+def shipped() -> tuple[Shipped, ...]:
+    """The shipped specs, by name."""
+    root = specs_folder()
+    found = []
+    for path in sorted(root.glob("*/*.mlm")):
+        first = path.read_text(encoding="utf-8").splitlines()[0]
+        found.append(Shipped(f"{path.parent.name}/{path.stem}", first.lstrip("# ").strip(), path))
+    return tuple(found)
+
+
+def specs_folder() -> Path:
+    """Where the shipped specs lie: in an installed package, or beside the package in a checkout."""
+    try:
+        return Path(str(resources.files("mlmdsl.specs")))
+    except ModuleNotFoundError:
+        return Path(__file__).parent.parent / "specs"
+
+
+def load(where: str | Path) -> Spec:
+    """A spec from a path or by its shipped name.
+
+    Raises:
+        SpecError: not found, not text, or not a spec.
+    """
+    path = _find(where)
+    return Spec(read_source(path, str(path)), base=path.parent)
+
+
+def parse(text: str, name: str = "<string>") -> Spec:
+    """A spec from its text."""
+    return Spec(read_source(text.encode("utf-8", "surrogatepass"), name))
+
+
+def _find(where: str | Path) -> Path:
+    path = Path(where)
+    if path.is_file():
+        return path
+    known = {spec.name: spec.path for spec in shipped()}
+    name = str(where).removesuffix(".mlm")
+    if name in known:
+        return known[name]
+    what = "is a folder" if path.is_dir() else "there is no such file or shipped spec"
+    hint = did_you_mean(name, known) or "`mlmdsl list` shows the shipped specs"
+    raise SpecError([Diagnostic(f"{where}: {what}", hint=hint)])
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What the author wrote. `base` is the folder that the table's path is relative to."""
+
+    source: Source
+    base: Path | None = None
+
+    @cached_property
+    def tree(self) -> tree.Spec:
+        """The syntax tree; raises SpecError with all syntax errors."""
+        return parse_source(self.source)
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """The names of the `@model` functions."""
+        return tuple(model.name for model in self.tree.models)
+
+    @property
+    def seed(self) -> int | None:
+        """What `seed!` says."""
+        return self.tree.seed
+
+    def model(self, name: str | None = None) -> tree.ModelDef:
+        """A model by name; the only one, or the last, where none is named."""
+        models = self.tree.models
+        if name is None and models:
+            return models[-1]
+        for model in models:
+            if model.name == name:
+                return model
+        known = ", ".join(self.model_names) or "none"
+        hint = did_you_mean(name or "", self.model_names) or f"its models: {known}"
+        raise SpecError([Diagnostic(f"the spec has no model `{name}`", hint=hint)], self.source)
+
+    def check(self, model: str | None = None) -> None:
+        """Check names, types, shapes and supports of every model (or one), without data."""
+        diagnostics: list[Diagnostic] = []
+        chosen = [self.model(model)] if model is not None else list(self.tree.models)
+        if not chosen:
+            self.model(None if self.tree.models else "")
+        for each in chosen:
+            try:
+                self._lowered(each, abstract_arguments(self.source, self.tree, each))
+            except SpecError as error:
+                diagnostics += [new for new in error.diagnostics if new not in diagnostics]
+        if diagnostics:
+            raise SpecError(diagnostics, self.source)
+
+    def stage(
+        self,
+        name: Stage,
+        model: str | None = None,
+        data: str | Path | pd.DataFrame | Table | None = None,
+        settings: Mapping[str, Any] | None = None,
+        dtype: DType = "float64",
+        device: str = "cpu",
+    ) -> str:
+        """What a stage of the pipeline makes of the spec, as text."""
+        if name == "tree":
+            return show_tree(self.tree)
+        chosen = self.model(model)
+        table = self.table(data)
+        arguments = self._arguments(chosen, table, {}, settings or {})
+        lowered = self._lowered(chosen, arguments)
+        if name == "checked":
+            return show_checked(arguments.values, lowered.model)
+        if name == "ir":
+            return show_ir(lowered.model)
+        if name == "marginal":
+            raise SpecError([Diagnostic("nothing is integrated out in this version", hint="`--stage pyro` prints the program")])
+        return emit(self.source, lowered.model, lowered.axis_sizes, dtype, device).text
+
+    def pyro_source(self, model: str | None = None) -> str:
+        """The Pyro program, as Python text."""
+        return self.stage("pyro", model)
+
+    def table(self, data: str | Path | pd.DataFrame | Table | None = None) -> Table | None:
+        """The table given, or the one that the `@data` block names; None where neither is there."""
+        if isinstance(data, Table):
+            return data
+        if isinstance(data, str | Path):
+            return read_table(data)
+        if data is not None:
+            return Table.from_pandas(data) if hasattr(data, "iloc") else Table.from_mapping(data)
+        block = self.tree.data
+        if block is None or block.path is None:
+            return None
+        return read_table(block.path, self.base)
+
+    def bind(
+        self,
+        data: str | Path | pd.DataFrame | Table | None = None,
+        *,
+        model: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        **arguments: Any,
+    ) -> Bound:
+        """The model with its data: a table for the `@data` block, or the arguments by name (None for `missing`).
+
+        Raises:
+            SpecError, DataError: with every fault found, before anything is sampled.
+        """
+        chosen = self.model(model)
+        positional = {param.name for param in chosen.params if param.default is None}
+        table = None if data is None and positional and positional <= arguments.keys() else self.table(data)
+        started = perf_counter()
+        bound = bind_arguments(self.source, self.tree, chosen, table, arguments, settings or {})
+        lowered = self._lowered(chosen, bound)
+        return Bound(self, chosen, table, bound, lowered, perf_counter() - started)
+
+    def _arguments(
+        self, chosen: tree.ModelDef, table: Table | None, given: Mapping[str, Any], settings: Mapping[str, Any]
+    ) -> Arguments:
+        if table is None:
+            return abstract_arguments(self.source, self.tree, chosen, settings)
+        return bind_arguments(self.source, self.tree, chosen, table, given, settings)
+
+    def _lowered(self, model: tree.ModelDef, arguments: Arguments) -> Lowered:
+        return lower_model(self.source, self.tree, model, arguments.values, arguments.defaults)
+
+
+@dataclass(frozen=True)
+class BoundArgument:
+    """How an argument came to be: its value in words, the labels of its axes, and the expression behind it."""
+
+    name: str
+    kind: str
+    labels: tuple[tuple[str, ...] | None, ...]
+    source: str
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A model with its data."""
+
+    spec: Spec
+    definition: tree.ModelDef
+    table: Table | None
+    bound: Arguments
+    lowered: Lowered
+    lower_s: float = 0.0
+    _programs: dict[tuple[str, str], Callable[[], Any]] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def model_name(self) -> str:
+        """The model's name."""
+        return self.definition.name
+
+    @property
+    def marginalized(self) -> tuple[str, ...]:
+        """Names of parameters integrated out."""
+        return ()
+
+    @property
+    def arguments(self) -> tuple[BoundArgument, ...]:
+        """The model's arguments, and where each came from."""
+        from mlmdsl.compiler.values import describe
+
+        block = self.spec.tree.data
+        sources = {
+            statement.target.id: self.spec.source.excerpt(statement.value.span)
+            for statement in (block.body if block else ())
+            if isinstance(statement, tree.Assign) and isinstance(statement.target, tree.Name)
+        }
+        defaults = {p.name: self.spec.source.excerpt(p.default.span) for p in self._params() if p.default is not None}
+        return tuple(
+            BoundArgument(name, describe(value) + _shown(value), _labels(value), sources.get(name, defaults.get(name, "")))
+            for name, value in self.bound.values.items()
+        )
+
+    def _params(self) -> tuple[tree.Param, ...]:
+        return (*self.definition.params, *self.definition.keywords)
+
+    def pyro_source(self, dtype: DType = "float64", device: str = "cpu") -> str:
+        """The Pyro program, as Python text."""
+        return self._emitted(dtype, device).text
+
+    def _emitted(self, dtype: str, device: str) -> Program:
+        return emit(self.spec.source, self.lowered.model, self.lowered.axis_sizes, dtype, device)
+
+    @property
+    def program(self) -> Callable[[], Any]:
+        """A plain Pyro model without arguments, in float64 on the CPU: any Pyro inference runs on it."""
+        return self.compiled()
+
+    def compiled(self, dtype: DType = "float64", device: str = "cpu") -> Callable[[], Any]:
+        """The Pyro model in a dtype, on a device."""
+        key = (dtype, device)
+        if key not in self._programs:
+            self._programs[key] = _executable(self._emitted(dtype, device), self.bound, self.spec.source, dtype, device)
+        return self._programs[key]
+
+    def sample(
+        self,
+        *,
+        seed: int | None = None,
+        chains: int | None = None,
+        draws: int | None = None,
+        tune: int | None = None,
+        target_accept: float = 0.8,
+        max_depth: int = 10,
+        kernel: Literal["vectorized", "pyro"] = "vectorized",
+        marginalize: Literal["auto", "off"] = "auto",
+        device: str = "cpu",
+        dtype: DType = "float64",
+        progress: Callable[[Progress], None] | None = None,
+        checkpoint: str | Path | None = None,
+        resume: str | Path | None = None,
+    ) -> Fit:
+        """Draw from the posterior with NUTS. `seed` is the spec's `seed!`, else drawn (see `fit.run.seed`)."""
+        from mlmdsl.sampling import sample_bound
+
+        return sample_bound(
+            self, seed=seed, chains=chains, draws=draws, tune=tune, target_accept=target_accept, max_depth=max_depth,
+            kernel=kernel, device=device, dtype=dtype, progress=progress, checkpoint=checkpoint, resume=resume,
+        )  # fmt: skip
+
+
+def _shown(value: object) -> str:
+    known = getattr(value, "known", None)
+    return f" {known}" if isinstance(known, int | float | str) else ""
+
+
+def _labels(value: object) -> tuple[tuple[str, ...] | None, ...]:
+    if not isinstance(value, Tensor):
+        return ()
+    axes: tuple[Axis, ...] = (value.levels,) if value.levels is not None else value.type.axes
+    return tuple(axis.labels for axis in axes)
+
+
+# ── running a program ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _executable(program: Program, bound: Arguments, source: Source, dtype: str, device: str) -> Callable[[], Any]:
+    """The model of an emitted module with its data closed over."""
+    file = f"<pyro program of {source.name}:{program.name}:{dtype}:{device}>"
+    linecache.cache[file] = (len(program.text), None, program.text.splitlines(True), file)
+    namespace: dict[str, Any] = {}
+    exec(compile(program.text, file, "exec"), namespace)  # noqa: S102 - the text is this compiler's own
+    given = _tensors(program, bound, dtype, device)
+    constants = namespace["constants"](**given) if program.has_constants else given
+    model = namespace["model"]
+
+    def run() -> Any:
+        with located(program, source, file):
+            return model(**constants)
+
+    run.__name__ = run.__qualname__ = program.name
+    return run
+
+
+@contextmanager
+def located(program: Program, source: Source, file: str) -> Iterator[None]:
+    """An error inside a program, noted with the line of the spec it came from."""
+    try:
+        yield
+    except (ValueError, RuntimeError, ArithmeticError) as error:
+        trace, line = error.__traceback__, None
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == file:
+                line = trace.tb_lineno
+            trace = trace.tb_next
+        span = program.spans.get(line or 0)
+        if span is not None and not getattr(error, "__notes__", None):
+            row, _ = source.position(span.start)
+            error.add_note(f"{source.name}:{row}: {' '.join(source.excerpt(span).split())}")
+        raise
+
+
+def _tensors(program: Program, bound: Arguments, dtype: str, device: str) -> dict[str, Any]:
+    """The arguments as the program takes them."""
+    import torch
+
+    indexing = {argument.name for argument in program.model_arguments if argument.is_index}
+    incomplete = {argument.name for argument in program.model_arguments if argument.has_missing}
+    given: dict[str, Any] = {}
+    for name, own in program.arguments.items():
+        value = bound.values[name]
+        known = value.known if isinstance(value, Tensor) else None
+        if not isinstance(known, Array):
+            given[own] = int(known) if isinstance(known, int) and not isinstance(known, bool) else known
+            continue
+        kind = torch.int64 if name in indexing else torch.bool if known.values.dtype == bool else getattr(torch, dtype)
+        if known.values.dtype == object:
+            given[own] = None
+            continue
+        given[own] = torch.as_tensor(known.values.copy(), device=device).to(kind)
+        if name in incomplete:
+            given[f"{own}_missing"] = torch.as_tensor(known.missing, device=device)
+    return given
+

@@ -1,0 +1,259 @@
+"""From a bound model to a fit: the kernel run on its program, its draws under the author's names and labels."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from mlmdsl.compiler import ir
+from mlmdsl.compiler.values import Tensor
+from mlmdsl.language.types import Array, Axis
+
+if TYPE_CHECKING:
+    from mlmdsl.driver import Bound, DType
+    from mlmdsl.inference.run import Draws, Progress
+    from mlmdsl.results.fit import Dim, Fit, Labelled, Variable
+
+Values = npt.NDArray[np.float64]
+_ELEMENT = re.compile(r"^(?P<name>.*)\[(?P<index>[^\[\]]*)\]$", re.DOTALL)
+
+
+def sample_bound(
+    bound: Bound,
+    *,
+    seed: int | None,
+    chains: int | None,
+    draws: int | None,
+    tune: int | None,
+    target_accept: float,
+    max_depth: int,
+    kernel: Literal["vectorized", "pyro"],
+    device: str,
+    dtype: DType,
+    progress: Callable[[Progress], None] | None,
+    checkpoint: str | Path | None,
+    resume: str | Path | None,
+) -> Fit:
+    """Draw from the posterior of a bound model."""
+    seed = chosen_seed(bound, seed)
+    started = perf_counter()
+    from mlmdsl.inference.run import sample
+
+    imported = perf_counter()
+    program = bound.compiled(dtype, device)
+    compiled = perf_counter()
+    result = sample(
+        program, chains=chains, draws=draws, tune=tune, seed=seed, kernel=kernel, target_accept=target_accept,
+        max_depth=max_depth, progress=progress, checkpoint=_path(checkpoint), resume=_path(resume),
+    )  # fmt: skip
+    timing = {
+        "import_s": imported - started,
+        "compile_s": bound.lower_s + compiled - imported + result.compile_s,
+        "warmup_s": result.warmup_s,
+        "sample_s": result.sample_s,
+        "recover_s": result.recover_s,
+        "total_s": perf_counter() - started + bound.lower_s,
+    }
+    return as_fit(bound, result, seed, timing, device, dtype)
+
+
+def _path(where: str | Path | None) -> Path | None:
+    return None if where is None else Path(where)
+
+
+def chosen_seed(bound: Bound, seed: int | None) -> int:
+    """The seed given, else the spec's `seed!`, else one drawn from the system."""
+    if seed is not None:
+        return seed
+    return bound.spec.seed if bound.spec.seed is not None else secrets.randbelow(2**31)
+
+
+def as_fit(bound: Bound, result: Draws, seed: int, timing: Mapping[str, float], device: str, dtype: str) -> Fit:
+    """The draws of a run with the names, axes and labels of the spec."""
+    from mlmdsl.results.fit import Fit, Run
+
+    variables, values = described(bound, result.samples)
+    run = Run(
+        spec=bound.spec.source.name,
+        model=bound.model_name,
+        seed=seed,
+        chains=result.chains,
+        draws=result.draws,
+        tune=result.tune,
+        kernel=result.kernel,
+        device=device,
+        dtype=dtype,
+        marginalized=bound.marginalized,
+        timing=dict(timing),
+        gradient_evaluations=result.gradient_evaluations,
+        divergences=int(np.sum(result.stats["diverging"])) if "diverging" in result.stats else 0,
+        warnings=result.warnings,
+        versions=versions(),
+        interrupted=result.interrupted,
+    )
+    return Fit(tuple(variables), values, run, result.stats, observed_data(bound))
+
+
+def versions() -> dict[str, str]:
+    """The versions that a result depends on."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("mlmdsl", "torch", "pyro-ppl")}
+
+
+# ── names and axes ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def described(bound: Bound, samples: Mapping[str, Values]) -> tuple[list[Variable], dict[str, Values]]:
+    """The variables of the output with their draws, in the order of the spec.
+
+    Elements drawn at sites of their own (`h[3]`) become one array again.
+    """
+    from mlmdsl.results.fit import Variable
+
+    whole = _joined(samples)
+    variables: list[Variable] = []
+    values: dict[str, Values] = {}
+    for output in outputs(bound.lowered.model):
+        if output.name not in whole:
+            continue
+        drawn = whole.pop(output.name)
+        if output.incomplete:
+            for name, column in _missing_entries(bound, output.name, drawn):
+                variables.append(Variable(name))
+                values[name] = column
+            continue
+        name = f"{output.name}.L" if output.is_factor else output.name
+        dims = _dims(bound, output.axes, drawn.shape[2:], name)
+        variables.append(Variable(name, dims, output.kind, lower_triangular=output.is_factor))
+        values[name] = drawn
+    return variables, values
+
+
+class Output:
+    """A variable of the output: a parameter, a tracked value, or the missing entries of data."""
+
+    def __init__(self, name: str, axes: Sequence[Axis], kind: Literal["parameter", "deterministic"], family: str = "", incomplete: bool = False) -> None:
+        self.name = name
+        self.axes = tuple(axes)
+        self.kind = kind
+        self.is_factor = family == "LKJCholesky"
+        self.incomplete = incomplete
+
+
+def outputs(model: ir.Model) -> list[Output]:
+    """The variables that a run of the model gives, in order."""
+    found: dict[str, Output] = {}
+    for node in _nodes(model.body):
+        if isinstance(node, ir.Sample) and (node.observed is None or node.missing is not None):
+            axes = () if node.index else node.type.axes
+            family = node.dist.family if not node.dist.plates else ""
+            found.setdefault(node.target, Output(node.target, axes, "parameter", family, node.missing is not None))
+        elif isinstance(node, ir.Let) and node.tracked:
+            found.setdefault(node.name, Output(node.name, node.value.type.axes, "deterministic"))
+    return list(found.values())
+
+
+def _nodes(body: Sequence[ir.Statement]) -> Iterator[ir.Statement]:
+    for node in body:
+        yield node
+        if isinstance(node, ir.Loop):
+            yield from _nodes(node.body)
+        elif isinstance(node, ir.Branch):
+            yield from _nodes(node.then)
+            yield from _nodes(node.otherwise)
+
+
+def _joined(samples: Mapping[str, Values]) -> dict[str, Values]:
+    """Arrays from their elements: `h[1]`, `h[2:9]`, `x[3,:]`."""
+    whole: dict[str, Values] = {}
+    parts: dict[str, list[tuple[list[slice | int], Values]]] = {}
+    for site, drawn in samples.items():
+        match = _ELEMENT.match(site)
+        if match is None:
+            whole[site] = np.asarray(drawn)
+            continue
+        parts.setdefault(match["name"], []).append((_index(match["index"]), np.asarray(drawn)))
+    for name, elements in parts.items():
+        whole[name] = _assembled(elements)
+    return whole
+
+
+def _index(text: str) -> list[slice | int]:
+    """The 0-based index of `3`, `2:9`, `:`, `3,:`."""
+    items: list[slice | int] = []
+    for part in text.split(","):
+        if part == ":":
+            items.append(slice(None))
+        elif ":" in part:
+            first, last = part.split(":")
+            items.append(slice(int(first) - 1, int(last)))
+        else:
+            items.append(int(part) - 1)
+    return items
+
+
+def _assembled(elements: Sequence[tuple[list[slice | int], Values]]) -> Values:
+    lead = elements[0][1].shape[:2]
+    sizes = [0] * len(elements[0][0])
+    for index, drawn in elements:
+        axis = 2
+        for position, item in enumerate(index):
+            if isinstance(item, int):
+                sizes[position] = max(sizes[position], item + 1)
+                continue
+            stop = item.stop if item.stop is not None else drawn.shape[axis]
+            sizes[position] = max(sizes[position], stop)
+            axis += 1
+    result = np.full((*lead, *sizes), np.nan)
+    for index, drawn in elements:
+        result[(slice(None), slice(None), *index)] = drawn
+    return result
+
+
+def _missing_entries(bound: Bound, name: str, drawn: Values) -> Iterator[tuple[str, Values]]:
+    """The missing entries of data, each under its place: `y[3]`."""
+    value = bound.bound.values[name]
+    known = value.known if isinstance(value, Tensor) else None
+    assert isinstance(known, Array) and known.missing is not None
+    places = np.argwhere(known.missing)
+    flat = drawn[(slice(None), slice(None), *places.T)] if drawn.ndim > 3 or drawn.shape[-1] != len(places) else drawn
+    for position, place in enumerate(places):
+        yield f"{name}[{','.join(str(index + 1) for index in place)}]", flat[..., position]
+
+
+def _dims(bound: Bound, axes: Sequence[Axis], shape: Sequence[int], name: str) -> tuple[Dim, ...]:
+    """The named axes of a variable with their labels; an axis that nothing names gets the variable's name."""
+    from mlmdsl.results.fit import Dim
+
+    labels = dict(bound.lowered.model.labels)
+    dims = []
+    for position, size in enumerate(shape):
+        axis = axes[position] if position < len(axes) else None
+        known = (axis.labels or labels.get(axis.name)) if axis is not None else None
+        wanted = axis.name if axis is not None else f"{name}_{position + 1}"
+        dims.append(Dim(wanted, size, known if known is not None and len(known) == size else None))
+    return tuple(dims)
+
+
+def observed_data(bound: Bound) -> dict[str, Labelled]:
+    """The data that were observed, with their axes."""
+    from mlmdsl.results.fit import Dim, Labelled
+
+    found: dict[str, Labelled] = {}
+    for node in _nodes(bound.lowered.model.body):
+        if not isinstance(node, ir.Sample) or node.observed is None:
+            continue
+        value: Any = bound.bound.values.get(node.target)
+        known = value.known if isinstance(value, Tensor) else None
+        if isinstance(known, Array) and known.values.dtype != object:
+            dims = tuple(Dim(axis.name or f"{node.target}_{k + 1}", known.values.shape[k]) for k, axis in enumerate(known.axes))
+            found[node.target] = Labelled(known.values, dims)
+    return found
