@@ -61,6 +61,7 @@ def simplify(module: GraphModule, example: Sequence[Tensor]) -> GraphModule:
     recorder = _Recorder(module)
     recorder.run(*example)
     _fold_constants(module, recorder.values)
+    _number_masks(module, recorder.values)
     _drop_identities(module, recorder.values)
     _share(module)
     module.graph.eliminate_dead_code()
@@ -115,6 +116,30 @@ def _fingerprint(value: Tensor) -> Any:
         return id(value)
     content = value.detach().cpu().contiguous().numpy().tobytes()
     return value.dtype, value.shape, value.stride(), content
+
+
+def _number_masks(module: GraphModule, values: dict[Node, Any]) -> None:
+    """Index by numbers where a constant mask says the same: a mask is counted out at every call, and no compiler
+    takes it."""
+    for node in list(module.graph.nodes):
+        if node.target not in (_aten.index.Tensor, _aten.index_put.default):
+            continue
+        indices: list[Any] = []
+        for index in node.args[1]:
+            is_mask = isinstance(index, Node) and index.op == "get_attr" and values[index].dtype == torch.bool
+            indices += _numbers(module, node, values, index) if is_mask else [index]
+        node.update_arg(1, indices)
+
+
+def _numbers(module: GraphModule, user: Node, values: dict[Node, Any], mask: Node) -> list[Node]:
+    nodes = []
+    for dim, positions in enumerate(values[mask].nonzero(as_tuple=True)):
+        name = f"{mask.target}_dim{dim}"
+        module.register_buffer(name, positions)
+        with module.graph.inserting_before(user):
+            nodes.append(module.graph.get_attr(name))
+        values[nodes[-1]] = positions
+    return nodes
 
 
 def _drop_identities(module: GraphModule, values: dict[Node, Any]) -> None:

@@ -111,7 +111,7 @@ def _vectorized(
     like = torch.empty(0, dtype=sites.dtype, device=sites.device)
     about = identity(sites, settings)
     save = None if checkpoint is None else saver(checkpoint, about)
-    sampler = Sampler(sites.dim, like, settings, potential.evaluate, progress, save)
+    sampler = Sampler(sites.dim, like, settings, potential, progress, save)
     session = sampler.begin() if resume is None else read_checkpoint(resume, about, like)
     raw = sampler.run(session)
     if checkpoint is not None:

@@ -17,11 +17,13 @@ import torch
 from torch import Tensor
 
 from mlmdsl.inference.adaptation import StepSize, Window, reasonable_step, schedule
+from mlmdsl.inference.compiled import Step, compile_step, is_worth_compiling, plain_step
 from mlmdsl.inference.draws import Array, Progress, ProgressCallback
+from mlmdsl.inference.graph import count_operations
 from mlmdsl.inference.metric import Metric, estimate_metric, unit_metric
-from mlmdsl.inference.potential import GradientAndValue
+from mlmdsl.inference.potential import Potential
 from mlmdsl.inference.settings import ENOUGH_DRAWS, INITIAL_TRIES, Raw, Settings
-from mlmdsl.inference.tree import COLUMNS, Noise, State, advance, start, tables
+from mlmdsl.inference.tree import COLUMNS, Noise, State, start, tables
 
 BLOCK = 16
 """Steps between two looks at the host."""
@@ -44,8 +46,10 @@ class Session:
     kept: Tensor
     counts: Tensor
     window: int = 0
+    opened: int = 0
     done: int = 0
     gradients: int = 0
+    compiled: bool = False
     divergences: int = 0
     learned: list[Tensor] = field(default_factory=list)
     warmup_s: float = 0.0
@@ -60,16 +64,21 @@ class Sampler:
         dim: int,
         like: Tensor,
         settings: Settings,
-        evaluate: GradientAndValue,
+        potential: Potential,
         progress: ProgressCallback | None = None,
         save: Callable[[Session], None] | None = None,
     ) -> None:
-        self.dim, self.like, self.settings, self.evaluate = dim, like, settings, evaluate
+        self.dim, self.like, self.settings, self.potential = dim, like, settings, potential
+        self.evaluate = potential.evaluate
         self.progress, self.save = progress, save
         self.windows = schedule(settings.chains, settings.tune, settings.max_depth)
         self.table = tables(settings.max_depth, like.device)
         self.generator = torch.Generator(like.device)
         self.heard = max(4, settings.chains // 2)
+        self.step: Step = plain_step(potential.evaluate, self.table)
+        self.compiled_for: torch.Size | None = None
+        self.compile_s = 0.0
+        self.notes: tuple[str, ...] = ()
 
     @torch.no_grad()
     def begin(self) -> Session:
@@ -96,6 +105,8 @@ class Sampler:
     def run(self, session: Session) -> Raw:
         """Take the session through what is left of it; an interrupt while sampling keeps what every chain has."""
         self.generator.set_state(session.generator)
+        if session.compiled:
+            self._compile(session)
         while session.window < len(self.windows):
             self._warm_up(session, self.windows[session.window])
         interrupted = False
@@ -110,7 +121,9 @@ class Sampler:
 
     def _warm_up(self, session: Session, window: Window) -> None:
         started = perf_counter()
-        finished, rows = self._block(session, 1 << window.max_depth, session.step.exploring)
+        finished, rows = self._block(
+            session, torch.full_like(self.table.max_size, 1 << window.max_depth), session.step.exploring
+        )
         settled = rows[finished]
         session.done += len(settled)
         session.divergences += int(settled[:, _DIVERGING].sum())
@@ -125,6 +138,7 @@ class Sampler:
     def _close_window(self, session: Session, window: Window) -> None:
         """Learn the metric; begin new trees, since those that were growing have grown in the old one's coordinates."""
         q = session.metric.position(session.state.tree_proposal[:, 2 : 2 + self.dim])
+        steps_per_transition = (session.gradients - session.opened) * self.settings.chains / session.done
         if window.learns_metric:
             x, gradient = torch.cat(session.learned).chunk(2, 1)
             found = estimate_metric(session.metric.position(x), session.metric.pushed(gradient))
@@ -139,6 +153,8 @@ class Sampler:
             session.divergences = 0
         session.state = self._rooted(q, session.metric, size)
         session.gradients += 1
+        self._consider_compiling(session, steps_per_transition)
+        session.opened = session.gradients
         session.generator = self.generator.get_state()
 
     def _sample(self, session: Session) -> None:
@@ -153,21 +169,43 @@ class Sampler:
         session.sample_s += perf_counter() - started
         self._tell(session)
 
-    def _block(self, session: Session, max_size: int, step_size: float) -> tuple[Tensor, Tensor]:
+    def _block(self, session: Session, max_size: Tensor, step_size: float) -> tuple[Tensor, Tensor]:
         """BLOCK steps: which chains finished at each (step, chain), and the rows (step, chain, columns + 2D)."""
         noise = self._noise(BLOCK)
-        evaluate = session.metric.whiten(self.evaluate)
-        table = self.table._replace(max_size=max_size)
         size = self.like.new_tensor(step_size)
         state, finished, rows = session.state, [], []
-        for momentum, exponential, direction in zip(*noise, strict=True):
-            state, settled = advance(state, evaluate, Noise(momentum, exponential, direction), size, table)
+        for parts in zip(*noise, strict=True):
+            state, settled = self.step(state, Noise(*parts), size, max_size, session.metric.factor)
             finished.append(settled.finished)
             rows.append(settled.row)
         session.state = state
         session.gradients += BLOCK
         session.generator = self.generator.get_state()
         return torch.stack(finished), torch.stack(rows)
+
+    def _consider_compiling(self, session: Session, steps_per_transition: float) -> None:
+        """Compile if what is left is long, judged by the trees of the window that just closed; again if the metric's
+        form changed."""
+        left = sum(window.transitions for window in self.windows[session.window :]) / self.settings.chains
+        steps = (left + self.settings.draws) * steps_per_transition
+        graph = self.potential.graph
+        if session.compiled or (graph is not None and is_worth_compiling(steps, count_operations(graph))):
+            session.compiled = True
+            self._compile(session)
+
+    def _compile(self, session: Session) -> None:
+        factor = session.metric.factor
+        if self.compiled_for == factor.shape:
+            return
+        arguments = (session.state, self._example_noise(), self.like.new_tensor(0.1), self.table.max_size, factor)
+        self.step, note, seconds = compile_step(plain_step(self.evaluate, self.table), arguments)
+        self.compiled_for = factor.shape
+        self.compile_s += seconds
+        self.notes = self.notes if note is None else (note,)
+
+    def _example_noise(self) -> Noise:
+        chains, zeros = self.settings.chains, self.like.new_zeros
+        return Noise(zeros(chains, self.dim), zeros(2, chains), zeros(chains, 1))
 
     def _rooted(self, q: Tensor, metric: Metric, step_size: float) -> State:
         x = metric.whitened(q)
@@ -223,11 +261,13 @@ class Sampler:
             positions=session.metric.position(kept[..., len(COLUMNS) :].reshape(-1, self.dim)).reshape(
                 *kept.shape[:2], self.dim
             ),
-            stats=_stats(kept.cpu().numpy(), self.table.max_size),
+            stats=_stats(kept.cpu().numpy(), int(self.table.max_size)),
             warmup_s=session.warmup_s,
             sample_s=session.sample_s,
             gradient_evaluations=float(session.gradients),
             interrupted=interrupted,
+            compile_s=self.compile_s,
+            warnings=self.notes,
         )
 
 

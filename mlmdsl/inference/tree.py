@@ -17,7 +17,6 @@ first with the second span.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -67,7 +66,7 @@ class Tables(NamedTuple):
 
     write: Tensor
     test: Tensor
-    max_size: int
+    max_size: Tensor
 
 
 class Settled(NamedTuple):
@@ -94,7 +93,7 @@ def tables(max_depth: int, device: torch.device) -> Tables:
             write[n, level] = True
         else:
             test[n, level - closed + 1 : level + 1] = True
-    return Tables(write.to(device), test.to(device), 1 << max_depth)
+    return Tables(write.to(device), test.to(device), torch.tensor(1 << max_depth, device=device))
 
 
 def start(x: Tensor, gradient: Tensor, potential: Tensor, table: Tables, step_size: float, noise: Noise) -> State:
@@ -105,7 +104,7 @@ def start(x: Tensor, gradient: Tensor, potential: Tensor, table: Tables, step_si
     energy = potential + 0.5 * p.square().sum(1)
     root = torch.cat([x, p, gradient], 1)
     proposal = torch.cat([potential[:, None], energy[:, None], x, gradient], 1)
-    return State(
+    roots = State(
         edges=torch.stack([root, root]),
         step=noise.direction * step_size,
         size=ones,
@@ -121,6 +120,7 @@ def start(x: Tensor, gradient: Tensor, potential: Tensor, table: Tables, step_si
         acceptance=zeros,
         leapfrogs=zeros,
     )
+    return State(*(part.clone() for part in roots))  # no two share memory: compiled code would have to ask each time
 
 
 class Leaf(NamedTuple):
@@ -270,6 +270,3 @@ def _renewed(state: State, finished: Tensor, merged: Tensor, noise: Noise, step_
         acceptance=torch.where(finished, 0.0, state.acceptance),
         leapfrogs=torch.where(finished, 0.0, state.leapfrogs),
     )
-
-
-Step = Callable[[State, Noise, Tensor], tuple[State, Settled]]
