@@ -133,7 +133,8 @@ class Builder(ExpressionBuilder):
 
     def using(self, token: Token) -> tree.Using:
         text = " ".join(token.split())
-        if not re.fullmatch(r"(?:using|import) [^\s:,]+(?: ?[:,] ?[^\s:,]+| as \S+)*", text):
+        name = r"""(?:(?:@|\.+)?[^\W\d][\w.]*!?|[^\w\s:,"'()\[\]{}]+)"""
+        if not re.fullmatch(rf"(?:using|import) {name}(?: ?[:,] ?{name}| as {name})*", text):
             hint = "write `using Turing`, or leave it out"
             raise Misuse(f"expected the name of a package after `{text.split()[0]}`", span_of(token), hint)
         return tree.Using(text=text, span=span_of(token))

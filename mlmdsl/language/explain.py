@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from lark import Token
 
 from mlmdsl.language.errors import Diagnostic
-from mlmdsl.language.layout import VALUE_ENDS
+from mlmdsl.language.layout import STATEMENT_ENDS, VALUE_ENDS
 from mlmdsl.language.source import Source, Span
 
 VALUE_STARTS = frozenset({
@@ -39,12 +39,13 @@ class Place:
     before: Token
     bracket: Token | None
     accepted: frozenset[str]
+    preceding: tuple[Token, ...]
     following: tuple[Token, ...]
 
     @property
     def found(self) -> str:
         """The token in words."""
-        return shown(self.source, self.token, self.following)
+        return "the end of the line" if self.breaks_off else shown(self.source, self.token, self.following)
 
     @property
     def previous(self) -> str:
@@ -54,8 +55,14 @@ class Place:
     @property
     def here(self) -> Span:
         """Where the token stands; for the end of a line or file, the token before."""
-        at_end = self.token.type in ("_SEP", "$END")
+        at_end = self.breaks_off or self.token.type in ("_SEP", "$END")
         return _span(self.before if at_end else self.token)
+
+    @property
+    def breaks_off(self) -> bool:
+        """Whether the token ends a block whose last line is not finished."""
+        between = self.source.text[self.before.end_pos or 0 : self.token.start_pos or 0]
+        return self.token.type in ("END", "ELSE", "ELSEIF") and "\n" in between
 
     @property
     def closer(self) -> str | None:
@@ -68,7 +75,8 @@ def explain(source: Source, tokens: list[Token], at: int, accepted: frozenset[st
     end = len(source.text)
     token = tokens[at] if at < len(tokens) else Token("$END", "", end, end_pos=end)
     before = tokens[at - 1] if at else Token("START", "", 0, end_pos=0)
-    place = Place(source, token, before, _open_bracket(tokens[:at]), accepted, tuple(tokens[at + 1 : at + 4]))
+    bracket = _open_bracket(tokens[:at])
+    place = Place(source, token, before, bracket, accepted, tuple(tokens[:at]), tuple(tokens[at + 1 : at + 4]))
     for explanation in EXPLANATIONS:
         diagnostic = explanation(place)
         if diagnostic is not None:
@@ -78,7 +86,7 @@ def explain(source: Source, tokens: list[Token], at: int, accepted: frozenset[st
 
 def shown(source: Source, token: Token, following: tuple[Token, ...]) -> str:
     """A token in words."""
-    if token.type in UNSEEN and following:
+    if token.type in UNSEEN and source.excerpt(_span(token)) != ";" and following:
         return shown(source, following[0], following[1:])
     if token.type == "$END":
         return "the end of the file"
@@ -152,10 +160,10 @@ def _space_before_bracket(place: Place) -> Diagnostic | None:
     if place.source.text.count("\n", place.before.end_pos or 0, place.token.start_pos or 0):
         return None
     bracket = "(" if place.token.type == "LPAR" else "["
-    meaning = "calls a function" if bracket == "(" else "indexes"
     message = f"a space stands between {place.previous} and `{bracket}`"
     span = _span(place.before).to(_span(place.token))
-    return Diagnostic(message, span, f"what {meaning} follows without a space; a product is written with `*`")
+    closed = "f(x)" if bracket == "(" else "x[i]"
+    return Diagnostic(message, span, f"write it without the space, as in `{closed}`; a product is written with `*`")
 
 
 def _iterator(place: Place) -> Diagnostic | None:
@@ -193,14 +201,28 @@ def _second_for(place: Place) -> Diagnostic | None:
     """`[f(i, j) for i in a for j in b]`, and `for` where no comprehension is."""
     if place.token.type != "COMP_FOR":
         return None
-    hint = "join the loops with a comma, `[f(i, j) for i in a, j in b]`, or write `vec(…)` around that"
+    hint = "join the loops with a comma: `[f(i, j) for i in a, j in b]` is a matrix"
     return Diagnostic("a second `for` is not part of the spec language", place.here, hint)
 
 
+def _head_of_model(place: Place) -> Diagnostic | None:
+    """`@model m(x)` without a `function` or a `=`."""
+    if place.accepted != {"ASSIGN"}:
+        return None
+    hint = "write `@model function name(x, y) … end`, or `@model name(x, y) = begin … end`"
+    return Diagnostic(f"expected `=` after {place.previous}, found {place.found}", place.here, hint)
+
+
 def _statement_sign(place: Place) -> Diagnostic | None:
-    """`a = b = c`, `f(x ~ d)`, a sign with nothing before it."""
+    """`a = b = c`, `f(x ~ d)`, a sign with nothing before it, or behind a statement that was not finished."""
     if place.token.type not in STATEMENT_SIGNS:
         return None
+    unfinished = _unfinished_line(place)
+    if unfinished is not None and place.bracket is None:
+        words = place.source.excerpt(_span(unfinished))
+        wanted = "a name" if unfinished.type == "DOT" else "a value"
+        message = f"expected {wanted} after `{words}`, found the end of the line"
+        return Diagnostic(message, _span(unfinished), "write what follows it")
     if place.before.type not in VALUE_ENDS:
         return Diagnostic(f"expected a name before {place.found}", place.here, f"write `name {place.token} …`")
     if place.bracket is not None:
@@ -209,15 +231,28 @@ def _statement_sign(place: Place) -> Diagnostic | None:
     return Diagnostic(f"a second {place.found} in one statement", place.here, "write a statement for each")
 
 
+def _unfinished_line(place: Place) -> Token | None:
+    """The last token of this statement after which a line ends that another has to continue."""
+    after = place.token
+    for token in reversed(place.preceding):
+        if token.type == "_SEP":
+            return None
+        broken = "\n" in place.source.text[token.end_pos or 0 : after.start_pos or 0]
+        if broken and token.type in OPERATORS | STATEMENT_SIGNS | {"COMMA", "DOT"}:
+            return token
+        after = token
+    return None
+
+
 def _no_left_side(place: Place) -> Diagnostic | None:
     """`* x`, `a + * b`."""
     if place.token.type not in BINARY | {"QUESTION", "TERNARY_COLON", "ARROW", "SPLAT", "DOT", "DOT_CALL"}:
         return None
     if place.before.type in VALUE_ENDS:
         return None
-    if place.before.type in OPERATORS:
+    if place.before.type in OPERATORS | STATEMENT_SIGNS | {"COMMA"}:
         message = f"expected a value after {place.previous}, found {place.found}"
-        return Diagnostic(message, place.here, "write the value, or leave one out")
+        return Diagnostic(message, place.here, "write the value, or leave one of them out")
     return Diagnostic(f"{place.found} has no value on its left", place.here, "write the value before it")
 
 
@@ -230,9 +265,34 @@ def _no_right_side(place: Place) -> Diagnostic | None:
     return Diagnostic(message, place.here, f"write {what} there, or leave {place.previous} out")
 
 
+def _else_without_if(place: Place) -> Diagnostic | None:
+    """`else` where no `if` is open."""
+    if place.token.type not in ("ELSE", "ELSEIF") or place.before.type not in STATEMENT_ENDS:
+        return None
+    words = place.source.excerpt(_span(place.token))
+    return Diagnostic(f"this `{words}` belongs to no `if`", _span(place.token), "write `if condition … else … end`")
+
+
+def _splat(place: Place) -> Diagnostic | None:
+    """`...` where nothing is spread."""
+    if place.token.type != "SPLAT":
+        return None
+    hint = "`...` spreads a value over the arguments of a call, `f(x...)`; parameters and keywords are named one by one"
+    return Diagnostic("`...` cannot stand here", place.here, hint)
+
+
+def _keyword_argument(place: Place) -> Diagnostic | None:
+    """`f(a; 2)`."""
+    if place.before.type != "_SEMI":
+        return None
+    hint = "write `name=value` after the `;`"
+    return Diagnostic(f"expected a keyword argument after `;`, found {place.found}", place.here, hint)
+
+
 def _two_values(place: Place) -> Diagnostic | None:
     """`a b`: an operator, a comma or a line end is missing, or a bracket before was left open."""
-    token = place.following[0] if place.token.type in UNSEEN and place.following else place.token
+    unseen = place.token.type in UNSEEN and place.following and place.found != "`;`"
+    token = place.following[0] if unseen else place.token
     if place.before.type not in VALUE_ENDS or token.type not in VALUE_STARTS | BLOCK_WORDS | {"STATEMENT_MACRO"}:
         return None
     start, end = place.before.end_pos or 0, token.start_pos or 0
@@ -292,12 +352,16 @@ EXPLANATIONS: tuple[Callable[[Place], Diagnostic | None], ...] = (
     _iterator,
     _choice,
     _second_for,
+    _head_of_model,
+    _splat,
+    _keyword_argument,
     _space_before_bracket,
     _block_as_value,
     _statement_sign,
     _no_left_side,
     _no_right_side,
     _after_item,
+    _else_without_if,
     _two_values,
     _in_brackets,
     _incomplete,

@@ -36,6 +36,7 @@ FOREIGN_OPERATORS = {
     "//": "write `/`",
     "**": "a power is written `^`",
     "=>": "pairs are not part of a spec; keyword arguments are written `name=value`",
+    "<-": "write `=` to assign a value, `~` for a random variable, `< -` to compare",
     "<<": "a spec has no bit shifts",
     ">>": "a spec has no bit shifts",
     "$": "a spec has no interpolation; write the value itself",
@@ -47,6 +48,7 @@ _MACRO_HINTS = {
     "@trace": "write `x := e` to keep a value in the output",
     "@code": "write `x := e` to keep a value in the output",
     "@assert": "a spec cannot stop; leave it out",
+    "@time": "a spec is not timed; leave it out",
     "@show": "write `x := e` to keep a value in the output",
     "@info": "a spec prints nothing; leave it out",
 }
@@ -70,6 +72,13 @@ def wrong_closer(opener: str, closer: str, span: Span) -> Diagnostic:
     """`( … ]`."""
     wanted = {"(": ")", ".(": ")", "[": "]", "{": "}"}[opener]
     return Diagnostic(f"expected `{wanted}` for the `{opener}` before, found `{closer}`", span, f"write `{wanted}`")
+
+
+def lone_colon(span: Span, quoted: bool) -> Diagnostic:
+    """`:` where no range, symbol or axis is."""
+    if quoted:
+        return Diagnostic("quoted code is not part of the spec language", span, "write the value itself")
+    return Diagnostic("`:` has no value before it", span, "write `a:b` for a range, `x[:, 1]` for a whole axis")
 
 
 def too_deep(span: Span) -> Diagnostic:
@@ -119,7 +128,7 @@ def reserved_word(word: str, start: int, end: int) -> Diagnostic:
 
 def unknown_macro(lexeme: str, span: Span) -> Diagnostic:
     """`@anything`."""
-    known = ["@" + name for name in MACROS if name.isalpha()] + ["@model", "@data", "@addlogprob!"]
+    known = ["@" + name for name in sorted(MACROS) if name.isalpha()] + ["@model", "@data", "@addlogprob!"]
     hint = _MACRO_HINTS.get(lexeme) or did_you_mean(lexeme, known)
     return Diagnostic(f"`{lexeme}` is not part of the spec language", span, hint or "leave it out")
 

@@ -95,6 +95,8 @@ class Layout:
         elif lexeme == "\n":
             self.line_end = start if self.line_end is None else self.line_end
         else:
+            if kind == "call" and self.previous == "COMMA":
+                self.tokens.pop()
             self.emit("_ROW" if kind == "[" else "_SEMI", start, start + 1)
 
     def separate(self, kind: str, start: int, end: int) -> None:
@@ -154,8 +156,8 @@ class Layout:
 
     def indentation(self, position: int) -> int:
         """How far the line of a position is indented."""
-        line = self.text[self.text.rfind("\n", 0, position) + 1 : position + 1]
-        return len(line) - len(line.lstrip())
+        start = self.text.rfind("\n", 0, position) + 1
+        return next(index for index in range(start, position + 1) if not self.text[index].isspace()) - start
 
     def check_closed(self) -> None:
         """At the end of the text, nothing may be open."""
@@ -182,6 +184,7 @@ class Layout:
     def open(self, frame: str, kind: str, start: int, end: int) -> None:
         """Add the token that opens a bracket or block."""
         if len(self.frames) > MAX_NESTING:
+            self.unclosed_from = -1
             self.fault(faults.too_deep(Span(start, end)), start, end, fatal=True)
             return
         if kind == "FUNCTION" and self.previous == "MODEL":

@@ -26,7 +26,8 @@ from mlmdsl.language.source import Span
 class Scanned(NamedTuple):
     """The tokens, the faults that FAULT tokens point to (their value is an index), and why scanning had to stop.
 
-    `unclosed_from`: where a bracket stands that nothing closes, or the text's length; what follows it is misread.
+    `unclosed_from`: where a bracket stands that nothing closes, or the text's length; what follows it is misread. Less
+    than 0 where the text is nested too deeply to be read at all.
     """
 
     tokens: list[Token]
@@ -43,7 +44,7 @@ class Lexicon:
         words = [t for t in kept if isinstance(t.pattern, PatternStr) and t.pattern.value.isalpha()]
         self.keywords = {t.pattern.value: t.name for t in words}
         shapes = [f"(?P<{t.name}>{t.pattern.to_regexp()})" for t in kept if t.name not in self.keywords.values()]
-        foreign = "|".join(map(re.escape, faults.FOREIGN_OPERATORS))
+        foreign = "|".join(map(re.escape, faults.FOREIGN_OPERATORS)).replace("<\\-", r"<\-(?=\s)")
         self.match = re.compile("|".join([f"(?P<FOREIGN>{foreign})", *shapes])).match
 
 
@@ -96,7 +97,7 @@ class Scanner(Layout):
 
     def word(self, lexeme: str) -> str:
         """The type of a word: a name, or what Julia reserves it for."""
-        if self.previous == "DOT":
+        if self.previous == "DOT" and not self.spaced:
             return "NAME"
         kind = self.lexicon.keywords.get(lexeme)
         if kind is None:
@@ -223,9 +224,16 @@ class Scanner(Layout):
         length = name_length(found.group()) if found is not None and found.lastgroup == "NAME" else 0
         if length:
             self.emit("SYMBOL", start, end + length, self.text[end : end + length])
-        else:
+        elif self.is_alone(end):
             self.emit("COLON_ALL", start, end)
+        else:
+            return self.fault(faults.lone_colon(Span(start, end), self.text.startswith("(", end)), start, end)
         return end + length
+
+    def is_alone(self, end: int) -> bool:
+        """Whether a `:` that ends here is an index or argument by itself."""
+        following = self.text[end : end + 64].lstrip()
+        return self.frames[-1].kind in ("index", "call", "(") and following.startswith((",", "]", ")", ";"))
 
     def assign(self, lexeme: str, start: int, end: int) -> int:
         """`=`; at the top of a file, after `f(…)`, it makes a function of what stands before."""
@@ -237,9 +245,9 @@ class Scanner(Layout):
 
     def follows_signature(self) -> bool:
         """Whether the statement so far is a name, parentheses, and perhaps types."""
-        types = [token.type for token in self.tokens[self.item_start :]]
-        if types[:2] != ["NAME", "CALL_OPEN"]:
+        if [token.type for token in self.tokens[self.item_start : self.item_start + 2]] != ["NAME", "CALL_OPEN"]:
             return False
+        types = [token.type for token in self.tokens[self.item_start :]]
         depth = 0
         for index, kind in enumerate(types):
             depth += (kind in ("CALL_OPEN", "LPAR", "DOT_CALL")) - (kind == "RPAR")

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from lark import Lark, Token, UnexpectedToken
 from lark.lexer import Lexer
@@ -23,14 +23,14 @@ from mlmdsl.language.errors import Diagnostic, SpecError
 from mlmdsl.language.explain import explain
 from mlmdsl.language.lexer import Lexicon, Scanned, scan
 from mlmdsl.language.printer import to_text
-from mlmdsl.language.recover import without_statement
+from mlmdsl.language.recover import rest_after
 from mlmdsl.language.source import Source
 from mlmdsl.language.tree import Spec
 
 __all__ = ["parse", "to_text"]
 
-MAX_ERRORS = 10
-"""How many errors one run reports."""
+MAX_ERRORS = 20
+"""How many errors one run reports, of at most five times as many attempts."""
 
 
 def parse(source: Source) -> Spec:
@@ -41,36 +41,59 @@ def parse(source: Source) -> Spec:
     """
     parser, lexicon = _parser()
     scanned = scan(source.text, lexicon)
-    tokens = scanned.tokens
-    found: list[Diagnostic] = []
-    spec: Spec | None = None
-    while spec is None and len(found) < MAX_ERRORS:
-        try:
-            spec = cast(Spec, parser.parse(cast(str, tokens)))
-            break
-        except UnexpectedToken as error:
-            at = _index(tokens, error.token)
-            diagnostic = _diagnose(source, scanned, tokens, at, error)
-            stop = diagnostic is scanned.fatal
-        except Misuse as error:
-            diagnostic, stop = error.diagnostic, False
-            at = _at(tokens, diagnostic)
-        if found and at >= len(tokens):
-            break
-        found.append(diagnostic)
-        shorter = None if stop else without_statement(tokens, at)
-        if shorter is None:
-            break
-        tokens = shorter
-    if found:
-        raise SpecError(found, source)
-    assert spec is not None
-    if (deep := walk.deepest(spec)) is not None:
+    outcome = _attempt(parser, source, scanned, scanned.tokens)
+    if isinstance(outcome, _Failure):
+        raise SpecError(_all_errors(parser, source, scanned, outcome), source)
+    if (deep := walk.deepest(outcome)) is not None:
         raise SpecError([faults.too_deep(deep.span)], source)
-    return spec
+    return outcome
 
 
-def _diagnose(source: Source, scanned: Scanned, tokens: list[Token], at: int, error: UnexpectedToken) -> Diagnostic:
+class _Failure(NamedTuple):
+    """What stopped the parser, at which token, and whether that stands where an item of the file would start."""
+
+    diagnostic: Diagnostic
+    at: int
+    at_item: bool = False
+
+
+def _attempt(parser: Lark, source: Source, scanned: Scanned, tokens: list[Token]) -> Spec | _Failure:
+    """The tree of these tokens, or the first thing that is wrong with them."""
+    try:
+        return cast(Spec, parser.parse(cast(str, tokens)))
+    except UnexpectedToken as error:
+        at = next((index for index, token in enumerate(tokens) if token is error.token), len(tokens))
+        accepted = frozenset(error.accepts or ())
+        return _Failure(_diagnose(source, scanned, tokens, at, accepted), at, "MODEL" in accepted)
+    except Misuse as error:
+        start = error.diagnostic.span.start if error.diagnostic.span else 0
+        return _Failure(error.diagnostic, sum((token.start_pos or 0) < start for token in tokens))
+
+
+def _all_errors(parser: Lark, source: Source, scanned: Scanned, failure: _Failure) -> list[Diagnostic]:
+    """The first error and those found after it.
+
+    What does not parse at the end of the text follows from an error before; of lines in a row at the top of a file that
+    do not belong there, the first stands for all.
+    """
+    found = [failure.diagnostic]
+    tokens = scanned.tokens
+    for _ in range(5 * MAX_ERRORS):
+        rest = None if failure.diagnostic is scanned.fatal else rest_after(tokens, failure.at)
+        if rest is None:
+            break
+        tokens = rest.tokens
+        outcome = _attempt(parser, source, scanned, tokens)
+        if not isinstance(outcome, _Failure) or len(found) == MAX_ERRORS:
+            break
+        follows = outcome.at_item and outcome.at == rest.start
+        failure = outcome
+        if failure.at < len(tokens) and not follows:
+            found.append(failure.diagnostic)
+    return found
+
+
+def _diagnose(source: Source, scanned: Scanned, tokens: list[Token], at: int, accepted: frozenset[str]) -> Diagnostic:
     """What to say about a token that no rule accepts; after a bracket left open, that is what is wrong."""
     fatal = scanned.fatal
     position = tokens[at].start_pos if at < len(tokens) else len(source.text)
@@ -78,18 +101,7 @@ def _diagnose(source: Source, scanned: Scanned, tokens: list[Token], at: int, er
         return fatal
     if at < len(tokens) and tokens[at].type.startswith("FAULT"):
         return scanned.faults[int(tokens[at])]
-    return explain(source, tokens, at, frozenset(error.accepts or ()))
-
-
-def _index(tokens: list[Token], wanted: Token) -> int:
-    """Where a token stands among the tokens; the end of the text stands behind them all."""
-    return next((index for index, token in enumerate(tokens) if token is wanted), len(tokens))
-
-
-def _at(tokens: list[Token], diagnostic: Diagnostic) -> int:
-    """The token at which a diagnostic's span starts."""
-    start = diagnostic.span.start if diagnostic.span else 0
-    return next((index for index, token in enumerate(tokens) if (token.start_pos or 0) >= start), len(tokens))
+    return explain(source, tokens, at, accepted)
 
 
 class _Tokens(Lexer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import unicodedata
 from collections.abc import Iterable
 
 from mlmdsl.language import tree
@@ -241,8 +242,13 @@ def _named(name: str, value: tree.Node) -> str:
 def _quoted(value: str) -> str:
     """A string literal."""
     named = {"\\": "\\\\", '"': '\\"', "$": "\\$", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-    shown = (named.get(char) or (char if char.isprintable() else f"\\U{ord(char):08x}") for char in value)
-    return f'"{"".join(shown)}"'
+    composed = unicodedata.is_normalized("NFC", value)
+
+    def shown(char: str) -> str:
+        plain = char.isprintable() and (composed or char.isascii())
+        return named.get(char) or (char if plain else f"\\U{ord(char):08x}")
+
+    return f'"{"".join(map(shown, value))}"'
 
 
 # ── statements and the file ──────────────────────────────────────────────────────────────────────────────────────────
