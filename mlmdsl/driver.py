@@ -21,7 +21,7 @@ from mlmdsl.compiler.show import show_checked, show_ir, show_tree
 from mlmdsl.compiler.values import Tensor
 from mlmdsl.data.bind import Arguments, abstract_arguments, bind_arguments
 from mlmdsl.data.tables import Table, read_table
-from mlmdsl.language import tree
+from mlmdsl.language import tree as syntax
 from mlmdsl.language.errors import Diagnostic, SpecError, did_you_mean
 from mlmdsl.language.parse import parse as parse_source
 from mlmdsl.language.source import Source, read_source
@@ -100,7 +100,7 @@ class Spec:
     base: Path | None = None
 
     @cached_property
-    def tree(self) -> tree.Spec:
+    def tree(self) -> syntax.Spec:
         """The syntax tree; raises SpecError with all syntax errors."""
         return parse_source(self.source)
 
@@ -114,7 +114,7 @@ class Spec:
         """What `seed!` says."""
         return self.tree.seed
 
-    def model(self, name: str | None = None) -> tree.ModelDef:
+    def model(self, name: str | None = None) -> syntax.ModelDef:
         """A model by name; the only one, or the last, where none is named."""
         models = self.tree.models
         if name is None and models:
@@ -161,7 +161,9 @@ class Spec:
         if name == "ir":
             return show_ir(lowered.model)
         if name == "marginal":
-            raise SpecError([Diagnostic("nothing is integrated out in this version", hint="`--stage pyro` prints the program")])
+            raise SpecError(
+                [Diagnostic("nothing is integrated out in this version", hint="`--stage pyro` prints the program")]
+            )
         return emit(self.source, lowered.model, lowered.axis_sizes, dtype, device).text
 
     def pyro_source(self, model: str | None = None) -> str:
@@ -175,7 +177,7 @@ class Spec:
         if isinstance(data, str | Path):
             return read_table(data)
         if data is not None:
-            return Table.from_pandas(data) if hasattr(data, "iloc") else Table.from_mapping(data)
+            return Table.from_pandas(data) if hasattr(data, "iloc") else Table.from_mapping(dict(data))
         block = self.tree.data
         if block is None or block.path is None:
             return None
@@ -203,13 +205,13 @@ class Spec:
         return Bound(self, chosen, table, bound, lowered, perf_counter() - started)
 
     def _arguments(
-        self, chosen: tree.ModelDef, table: Table | None, given: Mapping[str, Any], settings: Mapping[str, Any]
+        self, chosen: syntax.ModelDef, table: Table | None, given: Mapping[str, Any], settings: Mapping[str, Any]
     ) -> Arguments:
         if table is None:
             return abstract_arguments(self.source, self.tree, chosen, settings)
         return bind_arguments(self.source, self.tree, chosen, table, given, settings)
 
-    def _lowered(self, model: tree.ModelDef, arguments: Arguments) -> Lowered:
+    def _lowered(self, model: syntax.ModelDef, arguments: Arguments) -> Lowered:
         return lower_model(self.source, self.tree, model, arguments.values, arguments.defaults)
 
 
@@ -228,7 +230,7 @@ class Bound:
     """A model with its data."""
 
     spec: Spec
-    definition: tree.ModelDef
+    definition: syntax.ModelDef
     table: Table | None
     bound: Arguments
     lowered: Lowered
@@ -254,15 +256,17 @@ class Bound:
         sources = {
             statement.target.id: self.spec.source.excerpt(statement.value.span)
             for statement in (block.body if block else ())
-            if isinstance(statement, tree.Assign) and isinstance(statement.target, tree.Name)
+            if isinstance(statement, syntax.Assign) and isinstance(statement.target, syntax.Name)
         }
         defaults = {p.name: self.spec.source.excerpt(p.default.span) for p in self._params() if p.default is not None}
         return tuple(
-            BoundArgument(name, describe(value) + _shown(value), _labels(value), sources.get(name, defaults.get(name, "")))
+            BoundArgument(
+                name, describe(value) + _shown(value), _labels(value), sources.get(name, defaults.get(name, ""))
+            )
             for name, value in self.bound.values.items()
         )
 
-    def _params(self) -> tuple[tree.Param, ...]:
+    def _params(self) -> tuple[syntax.Param, ...]:
         return (*self.definition.params, *self.definition.keywords)
 
     def pyro_source(self, dtype: DType = "float64", device: str = "cpu") -> str:
@@ -305,9 +309,20 @@ class Bound:
         from mlmdsl.sampling import sample_bound
 
         return sample_bound(
-            self, seed=seed, chains=chains, draws=draws, tune=tune, target_accept=target_accept, max_depth=max_depth,
-            kernel=kernel, device=device, dtype=dtype, progress=progress, checkpoint=checkpoint, resume=resume,
-        )  # fmt: skip
+            self,
+            seed=seed,
+            chains=chains,
+            draws=draws,
+            tune=tune,
+            target_accept=target_accept,
+            max_depth=max_depth,
+            kernel=kernel,
+            device=device,
+            dtype=dtype,
+            progress=progress,
+            checkpoint=checkpoint,
+            resume=resume,
+        )
 
 
 def _shown(value: object) -> str:
@@ -382,4 +397,3 @@ def _tensors(program: Program, bound: Arguments, dtype: str, device: str) -> dic
         if name in incomplete:
             given[f"{own}_missing"] = torch.as_tensor(known.missing, device=device)
     return given
-

@@ -50,9 +50,18 @@ def sample_bound(
     program = bound.compiled(dtype, device)
     compiled = perf_counter()
     result = sample(
-        program, chains=chains, draws=draws, tune=tune, seed=seed, kernel=kernel, target_accept=target_accept,
-        max_depth=max_depth, progress=progress, checkpoint=_path(checkpoint), resume=_path(resume),
-    )  # fmt: skip
+        program,
+        chains=chains,
+        draws=draws,
+        tune=tune,
+        seed=seed,
+        kernel=kernel,
+        target_accept=target_accept,
+        max_depth=max_depth,
+        progress=progress,
+        checkpoint=_path(checkpoint),
+        resume=_path(resume),
+    )
     timing = {
         "import_s": imported - started,
         "compile_s": bound.lower_s + compiled - imported + result.compile_s,
@@ -140,7 +149,14 @@ def described(bound: Bound, samples: Mapping[str, Values]) -> tuple[list[Variabl
 class Output:
     """A variable of the output: a parameter, a tracked value, or the missing entries of data."""
 
-    def __init__(self, name: str, axes: Sequence[Axis], kind: Literal["parameter", "deterministic"], family: str = "", incomplete: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        axes: Sequence[Axis],
+        kind: Literal["parameter", "deterministic"],
+        family: str = "",
+        incomplete: bool = False,
+    ) -> None:
         self.name = name
         self.axes = tuple(axes)
         self.kind = kind
@@ -254,6 +270,8 @@ def observed_data(bound: Bound) -> dict[str, Labelled]:
         value: Any = bound.bound.values.get(node.target)
         known = value.known if isinstance(value, Tensor) else None
         if isinstance(known, Array) and known.values.dtype != object:
-            dims = tuple(Dim(axis.name or f"{node.target}_{k + 1}", known.values.shape[k]) for k, axis in enumerate(known.axes))
+            dims = tuple(
+                Dim(axis.name or f"{node.target}_{k + 1}", known.values.shape[k]) for k, axis in enumerate(known.axes)
+            )
             found[node.target] = Labelled(known.values, dims)
     return found

@@ -49,7 +49,7 @@ def union(bounds: Sequence[Bounds]) -> Bounds:
 
 def _power(value: float, exponent: float) -> float:
     try:
-        return value**exponent
+        return float(value**exponent)
     except OverflowError:
         return inf
 

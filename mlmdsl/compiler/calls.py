@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import inf
 
 from mlmdsl.compiler import ir
@@ -38,9 +39,20 @@ def call_function(
 
 
 def _check_arity(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> None:
-    extra = 1 if row.name in ("round", "floor", "ceil", "trunc", "sum", "mean", "any", "all", "count", "maximum", "minimum", "prod") else 0
+    extra = (
+        1
+        if row.name
+        in ("round", "floor", "ceil", "trunc", "sum", "mean", "any", "all", "count", "maximum", "minimum", "prod")
+        else 0
+    )
     if len(args) < row.least or (row.most is not None and len(args) > row.most + extra):
-        wanted = str(row.least) if row.most == row.least else f"{row.least} or more" if row.most is None else f"{row.least} to {row.most}"
+        wanted = (
+            str(row.least)
+            if row.most == row.least
+            else f"{row.least} or more"
+            if row.most is None
+            else f"{row.least} to {row.most}"
+        )
         cx.fail(node, f"{row.name} takes {wanted} argument{'' if wanted == '1' else 's'}, found {len(args)}")
     for keyword in keywords:
         if keyword not in row.keywords:
@@ -96,10 +108,17 @@ def elementwise_call(cx: Context, row: Function, args: Sequence[Tensor], dotted:
         if row.name == "inv" and args[0].rank == 2:
             return _inverse(cx, args[0])
         found = " and ".join(describe(arg) for arg in args)
-        cx.fail(node, f"{row.name} is a function of numbers, found {found}", f"write `{row.name}.(…)` to apply it element by element")
+        cx.fail(
+            node,
+            f"{row.name} is a function of numbers, found {found}",
+            f"write `{row.name}.(…)` to apply it element by element",
+        )
     first = args[0].type
     if first.high < row.domain[0] or first.low > row.domain[1]:
-        cx.fail(node, f"{row.name} is defined on {row.domain[0]:g} … {row.domain[1]:g}, found a value in {first.low:g} … {first.high:g}")
+        cx.fail(
+            node,
+            f"{row.name} is defined on {row.domain[0]:g} … {row.domain[1]:g}, found a value in {first.low:g} … {first.high:g}",
+        )
     axes = broadcast_axes(cx, args, row.name, node)
     known = known_call(cx, row.name, args, {}, node)
     low, high = _elementwise_bounds(row, args)
@@ -156,7 +175,8 @@ def _rounded_to_integer(cx: Context, row: Function, args: Sequence[Value], dotte
     type_ = ir.Type("int", value.type.loops, value.type.axes, value.type.low, value.type.high)
     known = int(value.known) if isinstance(value.known, float) else None
     if isinstance(value.known, Array):
-        return Tensor(ir.Call("to_int", (value.expr,), type_), julia.call("Int", [value.known]) if "Int" in julia.DATA_FUNCTIONS else None)  # type: ignore[arg-type]
+        whole = replace(value.known, values=value.known.values.astype("int64"))
+        return Tensor(ir.Call("to_int", (value.expr,), type_), whole)
     return Tensor(ir.Call("to_int", (value.expr,), type_), known)
 
 
@@ -195,7 +215,11 @@ def _sum_of_arrays(nested: Nested) -> Tensor:
 def _reduced_type(
     cx: Context, row: Function, x: Tensor, args: Sequence[Value], keywords: Keywords, node: tree.Node
 ) -> tuple[ir.Type, tuple[tuple[str, int | float | bool | str | tuple[int, ...]], ...]]:
-    low, high = (x.type.low, x.type.high) if row.name in ("mean", "minimum", "maximum", "median", "quantile") else (row.low, row.high)
+    low, high = (
+        (x.type.low, x.type.high)
+        if row.name in ("mean", "minimum", "maximum", "median", "quantile")
+        else (row.low, row.high)
+    )
     if row.name in ("sum", "prod") and x.type.low >= 0:
         low = 0
     element: ir.Element = x.type.element if row.element == "same" else row.element
@@ -229,13 +253,26 @@ def _vector_call(cx: Context, row: Function, args: Sequence[Value], keywords: Ke
 
         return range_tensor(cx, args[0], node)
     x = tensor(cx, args[0], node)
-    matrices = row.name in ("collect", "copy", "LazyArray", "Symmetric", "LowerTriangular", "UpperTriangular", "skipmissing", "center", "standardize", "zscore")
+    matrices = row.name in (
+        "collect",
+        "copy",
+        "LazyArray",
+        "Symmetric",
+        "LowerTriangular",
+        "UpperTriangular",
+        "skipmissing",
+        "center",
+        "standardize",
+        "zscore",
+    )
     if x.rank == 0 and row.name not in ("copy", "collect", "LazyArray"):
         cx.fail(node, f"{row.name} is a function of an array, found {describe(x)}")
     if x.rank > 1 and not matrices and not (row.name in ("cumsum", "cumprod") and "dims" in keywords):
         cx.fail(node, f"{row.name} is a function of a vector, found {describe(x)}")
     known = known_call(cx, row.name, [x], keywords, node)
-    low, high = (x.type.low, x.type.high) if row.torch == "{0}" or row.name in ("sort", "reverse") else (row.low, row.high)
+    low, high = (
+        (x.type.low, x.type.high) if row.torch == "{0}" or row.name in ("sort", "reverse") else (row.low, row.high)
+    )
     element: ir.Element = x.type.element if row.element == "same" else row.element
     type_ = known_type(known) if isinstance(known, Array) else ir.Type(element, x.type.loops, x.type.axes, low, high)
     if row.torch == "{0}":

@@ -18,9 +18,7 @@ from mlmdsl.language.types import Axis
 Keywords = Mapping[str, Value]
 
 
-def combine(
-    cx: Context, name: str, args: Sequence[Value], keywords: Keywords, dotted: bool, node: tree.Node
-) -> Value:
+def combine(cx: Context, name: str, args: Sequence[Value], keywords: Keywords, dotted: bool, node: tree.Node) -> Value:
     """A call of a combinator."""
     if name in ("truncated", "Truncated", "censored"):
         return _bounded(cx, name.lower(), args, keywords, dotted, node)
@@ -63,9 +61,7 @@ def _univariate(cx: Context, value: Value, name: str, node: tree.Node) -> ir.Dis
 # ── bounds ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _bounded(
-    cx: Context, name: str, args: Sequence[Value], keywords: Keywords, dotted: bool, node: tree.Node
-) -> Draw:
+def _bounded(cx: Context, name: str, args: Sequence[Value], keywords: Keywords, dotted: bool, node: tree.Node) -> Draw:
     """`truncated(d; lower, upper)`, `truncated(d, l, u)`, `censored(…)` likewise."""
     for keyword in keywords:
         if keyword not in ("lower", "upper"):
@@ -82,10 +78,15 @@ def _bounded(
         collection = broadcast_axes(cx, [_stand_in(base.collection), low, high], name, node)
     return Draw(
         replace(
-            base, family=name, args=(replace(base, collection=()), low.expr, high.expr), options=(),
-            loops=cx.loop_axes([ir.Type(loops=base.loops), low.type, high.type]), collection=collection,
-            low=max(base.low, low.type.low), high=min(base.high, high.type.high),
-        )  # fmt: skip
+            base,
+            family=name,
+            args=(replace(base, collection=()), low.expr, high.expr),
+            options=(),
+            loops=cx.loop_axes([ir.Type(loops=base.loops), low.type, high.type]),
+            collection=collection,
+            low=max(base.low, low.type.low),
+            high=min(base.high, high.type.high),
+        )
     )
 
 
@@ -136,7 +137,11 @@ def _size_name(size: Tensor, position: int) -> str:
 
 def _columns(base: ir.Dist, axes: tuple[Axis, ...]) -> ir.Dist:
     """Copies of a vector distribution: the columns of a matrix."""
-    inner = base if not base.plates else replace(base, family="independent", args=(base,), plates=(), event=base.axes, columns=False)
+    inner = (
+        base
+        if not base.plates
+        else replace(base, family="independent", args=(base,), plates=(), event=base.axes, columns=False)
+    )
     if len(axes) != 1:
         inner = replace(inner, columns=True)
     return replace(inner, plates=axes, columns=True)
@@ -151,8 +156,11 @@ def _array(cx: Context, name: str, args: Sequence[Value], node: tree.Node) -> Dr
         value = Draw(_stacked(cx, [_draw(cx, item, name, node) for item in value.items], node))
     dist = _draw(cx, value, name, node)
     if not dist.collection:
-        cx.fail(node, f"{name} needs an array of distributions, found one",
-                f"write `{name}([Normal(μ[i], σ) for i in 1:n])`, `{name}(Normal.(μ, σ))`, or `filldist(d, n)`")  # fmt: skip
+        cx.fail(
+            node,
+            f"{name} needs an array of distributions, found one",
+            f"write `{name}([Normal(μ[i], σ) for i in 1:n])`, `{name}(Normal.(μ, σ))`, or `filldist(d, n)`",
+        )
     whole = replace(dist, collection=())
     if not whole.event and not whole.plates:
         return Draw(replace(whole, plates=dist.collection))
@@ -198,14 +206,27 @@ def _mixture(cx: Context, args: Sequence[Value], node: tree.Node) -> Draw:
     if not 1 <= len(args) <= 2:
         cx.fail(node, f"MixtureModel takes (components, weights), found {len(args)} arguments")
     components = _components(cx, args[0], node)
-    count: Axis = components[0].collection[0] if len(components) == 1 and components[0].collection else cx.axis(
-        "component", constant(len(components)))  # fmt: skip
+    count: Axis = (
+        components[0].collection[0]
+        if len(components) == 1 and components[0].collection
+        else cx.axis("component", constant(len(components)))
+    )
     weights = _weights(cx, args[1] if len(args) == 2 else None, count, node)
     loops = cx.loop_axes([*(ir.Type(loops=dist.loops) for dist in components), weights.type])
     element = "int" if all(dist.element == "int" for dist in components) else "real"
     low, high = min(dist.low for dist in components), max(dist.high for dist in components)
     event = components[0].event
-    return Draw(ir.Dist("mixture", (tuple(components), weights.expr), cast(ir.Element, element), loops, event=event, low=low, high=high))
+    return Draw(
+        ir.Dist(
+            "mixture",
+            (tuple(components), weights.expr),
+            cast(ir.Element, element),
+            loops,
+            event=event,
+            low=low,
+            high=high,
+        )
+    )
 
 
 def _mixture_of_family(cx: Context, args: Sequence[Value], node: tree.Node) -> list[Value]:
@@ -249,10 +270,15 @@ def _weights(cx: Context, value: Value | None, axis: Axis, node: tree.Node) -> T
 
 def _ordered(cx: Context, family: str, base: ir.Dist, node: tree.Node) -> Draw:
     if len(base.axes) != 1 or base.collection:
-        cx.fail(node, "an ordered distribution is made of a distribution of vectors: `ordered(filldist(Normal(0, 1), n))`")
+        cx.fail(
+            node, "an ordered distribution is made of a distribution of vectors: `ordered(filldist(Normal(0, 1), n))`"
+        )
     if base.low > -inf or base.high < inf:
-        cx.fail(node, "an ordered distribution is made of one over all real vectors, this one is bounded",
-                "order an unbounded distribution, such as `filldist(Normal(0, 1), n)`")  # fmt: skip
+        cx.fail(
+            node,
+            "an ordered distribution is made of one over all real vectors, this one is bounded",
+            "order an unbounded distribution, such as `filldist(Normal(0, 1), n)`",
+        )
     low = -inf
     return Draw(ir.Dist(family, (base,), loops=base.loops, event=base.axes, low=low))
 
@@ -305,8 +331,18 @@ def _affine(cx: Context, location: Tensor, scale: Tensor, base: ir.Dist, dotted:
     loops = cx.loop_axes([ir.Type(loops=base.loops), location.type, scale.type])
     low, high = _affine_bounds(location, scale, base)
     inner = replace(base, collection=())
-    return Draw(replace(base, family="affine", args=(location.expr, scale.expr, inner), loops=loops, options=(),
-                        collection=collection, low=low, high=high))  # fmt: skip
+    return Draw(
+        replace(
+            base,
+            family="affine",
+            args=(location.expr, scale.expr, inner),
+            loops=loops,
+            options=(),
+            collection=collection,
+            low=low,
+            high=high,
+        )
+    )
 
 
 def _merged(
@@ -317,8 +353,11 @@ def _merged(
 
     inner_location, inner_scale = (Tensor(cast(ir.Expr, arg)) for arg in base.args[:2])
     simple = isinstance(inner_location.expr, ir.Const) and inner_location.expr.value == 0
-    shifted = location if simple else elementwise(
-        cx, "+", [location, elementwise(cx, "*", [scale, inner_location], True, node)], True, node)  # fmt: skip
+    shifted = (
+        location
+        if simple
+        else elementwise(cx, "+", [location, elementwise(cx, "*", [scale, inner_location], True, node)], True, node)
+    )
     scaled = inner_scale if scale.known == 1 else elementwise(cx, "*", [scale, inner_scale], True, node)
     return shifted, scaled, replace(cast(ir.Dist, base.args[2]), collection=base.collection)
 

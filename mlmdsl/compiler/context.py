@@ -51,7 +51,7 @@ class Context:
     axis_sizes: dict[str, ir.Expr] = field(default_factory=dict)
     axis_order: dict[str, int] = field(default_factory=dict)
     axis_labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    given: dict[str, tuple[object, ...]] = field(default_factory=dict)
+    given: set[tuple[str, object]] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
     drawn: set[str] = field(default_factory=set)
     ends: list[Value] = field(default_factory=list)
@@ -136,18 +136,44 @@ class Context:
     def attempt(self) -> Iterator[None]:
         """Undo everything if what is tried here cannot be done."""
         saved = (
-            dict(self.scope), list(self.nodes), list(self.diagnostics), list(self.loops), dict(self.axis_sizes),
-            dict(self.axis_labels), dict(self.given), set(self.names), set(self.drawn), list(self.sequential), self.depth,
-            list(self.ends), set(self.drawn_names), self.keep_names, self.accumulators, self.returned,
-        )  # fmt: skip
+            dict(self.scope),
+            list(self.nodes),
+            list(self.diagnostics),
+            list(self.loops),
+            dict(self.axis_sizes),
+            dict(self.axis_labels),
+            set(self.given),
+            set(self.names),
+            set(self.drawn),
+            list(self.sequential),
+            self.depth,
+            list(self.ends),
+            set(self.drawn_names),
+            self.keep_names,
+            self.accumulators,
+            self.returned,
+        )
         try:
             yield
         except (Wrong, Carried):
             (
-                self.scope, self.nodes, self.diagnostics, self.loops, self.axis_sizes,
-                self.axis_labels, self.given, self.names, self.drawn, self.sequential, self.depth, self.ends,
-                self.drawn_names, self.keep_names, self.accumulators, self.returned,
-            ) = saved  # fmt: skip
+                self.scope,
+                self.nodes,
+                self.diagnostics,
+                self.loops,
+                self.axis_sizes,
+                self.axis_labels,
+                self.given,
+                self.names,
+                self.drawn,
+                self.sequential,
+                self.depth,
+                self.ends,
+                self.drawn_names,
+                self.keep_names,
+                self.accumulators,
+                self.returned,
+            ) = saved
             raise
 
 

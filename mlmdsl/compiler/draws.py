@@ -45,8 +45,11 @@ def _target_name(target: tree.Expression) -> str | None:
 def _distribution(cx: Context, node: tree.Tilde) -> ir.Dist:
     value = cx.expr(node.distribution)
     if not isinstance(value, Draw):
-        cx.fail(node.distribution, f"`~` needs a distribution on its right, found {describe(value)}",
-                "write `=` to give a name a value")  # fmt: skip
+        cx.fail(
+            node.distribution,
+            f"`~` needs a distribution on its right, found {describe(value)}",
+            "write `=` to give a name a value",
+        )
     dist = value.dist
     if dist.collection and not node.dotted:
         cx.fail(node.distribution, "this is an array of distributions", "write `.~`, or `arraydist(…)` around it")
@@ -72,9 +75,18 @@ def _observe(cx: Context, node: tree.Tilde, dist: ir.Dist, name: str | None) -> 
     missing = _missing_mask(cx, value, name)
     loops = _loops_of(cx, dist, value.type)
     text = name or cx.fresh("observed")
-    cx.nodes.append(ir.Sample(
-        target=text, dist=dist, loops=loops, site=site, type=value.type,
-        observed=value.expr, missing=missing, span=node.span))  # fmt: skip
+    cx.nodes.append(
+        ir.Sample(
+            target=text,
+            dist=dist,
+            loops=loops,
+            site=site,
+            type=value.type,
+            observed=value.expr,
+            missing=missing,
+            span=node.span,
+        )
+    )
     if missing is not None and name is not None and isinstance(node.target, tree.Name):
         completed = ir.Ref(name, replace(value.type, low=-inf, high=inf))
         cx.scope[name] = Tensor(completed, levels=value.levels)
@@ -92,7 +104,9 @@ def _check_fit(cx: Context, node: tree.Tilde, dist: ir.Dist, value: Tensor) -> N
     if len(axes) != value.rank:
         hint = None
         if not axes and value.rank:
-            hint = "write `.~`, or a distribution of the whole: `filldist(d, n)`, `MvNormal(μ, σ^2 * I)`, `arraydist(…)`"
+            hint = (
+                "write `.~`, or a distribution of the whole: `filldist(d, n)`, `MvNormal(μ, σ^2 * I)`, `arraydist(…)`"
+            )
         drawn = describe_type(ir.Type(dist.element, (), axes))
         cx.fail(node, f"the two sides of `~` do not fit: {describe(value)}, and a distribution of {drawn}", hint)
     for mine, theirs in zip(value.type.axes, axes, strict=True):
@@ -105,7 +119,11 @@ def _check_values(cx: Context, node: tree.Tilde, dist: ir.Dist, value: Tensor, n
     """The data lie in the support of their distribution."""
     known = value.known
     if value.type.element == "text":
-        cx.fail_data(node.target, f"`{name}` is text where {dist.family} needs numbers", "make it numbers in `@data`: `levels(…)`, `dummies(…)`, a comparison")
+        cx.fail_data(
+            node.target,
+            f"`{name}` is text where {dist.family} needs numbers",
+            "make it numbers in `@data`: `levels(…)`, `dummies(…)`, a comparison",
+        )
     numbers = np.asarray(known.values if isinstance(known, Array) else known, dtype=object)
     if known is None or isinstance(known, str):
         return
@@ -128,15 +146,18 @@ def _report_value(
     range_ += f" to {dist.high:g}" if dist.high < inf else ""
     count = int(wrong.sum())
     more = f" ({count} such values)" if count > 1 else ""
-    cx.fail_data(node, f"`{name or 'the observed value'}` has {bad:g} in row {row}{more}, "
-                       f"but {dist.family} gives {kind}{range_}", "choose a distribution whose support holds the data")  # fmt: skip
+    cx.fail_data(
+        node,
+        f"`{name or 'the observed value'}` has {bad:g} in row {row}{more}, but {dist.family} gives {kind}{range_}",
+        "choose a distribution whose support holds the data",
+    )
 
 
 def _missing_mask(cx: Context, value: Tensor, name: str | None) -> ir.Expr | None:
     """The mask of missing entries, indexed as the value is."""
     if name not in cx.incomplete or name is None:
         return None
-    return cast(ir.Expr, _masked(value.expr, name))
+    return _masked(value.expr, name)
 
 
 def _masked(expr: ir.Expr, name: str) -> ir.Expr:
@@ -154,7 +175,7 @@ def _give(cx: Context, name: str, node: tree.Tilde) -> None:
     key = _place_key(node.target)
     if (name, key) in cx.given or (key is not None and (name, None) in cx.given):
         cx.fail(node, f"`{name}` has two distributions: it was given one further up", "give each variable one `~`")
-    cx.given[(name, key)] = ()
+    cx.given.add((name, key))
 
 
 def _place_key(target: tree.Expression) -> object:
@@ -167,7 +188,9 @@ def _place_key(target: tree.Expression) -> object:
 def _draw_whole(cx: Context, node: tree.Tilde, dist: ir.Dist, name: str) -> None:
     """`x ~ d`: a new parameter."""
     if cx.loops or cx.sequential:
-        cx.fail(node, f"`{name}` would be drawn anew in each iteration", f"index it by the loop's variable: `{name}[i] ~ …`")
+        cx.fail(
+            node, f"`{name}` would be drawn anew in each iteration", f"index it by the loop's variable: `{name}[i] ~ …`"
+        )
     if node.dotted:
         existing = cx.scope.get(name)
         if not dist.plates and isinstance(existing, Tensor) and existing.rank:
@@ -231,7 +254,10 @@ def _spread(cx: Context, node: tree.Tilde, dist: ir.Dist, base: Value | None, ta
 
 def _place(cx: Context, node: tree.Tilde, dist: ir.Dist, base: Value | None, target: tree.Index) -> _Place:
     if isinstance(base, Tensor) and base.rank != len(target.indices):
-        cx.fail(node.target, f"{describe(base)} takes {base.rank} {'index' if base.rank == 1 else 'indices'}, found {len(target.indices)}")
+        cx.fail(
+            node.target,
+            f"{describe(base)} takes {base.rank} {'index' if base.rank == 1 else 'indices'}, found {len(target.indices)}",
+        )
     free = list(dist.axes)
     items: list[ir.IndexItem] = []
     axes: list[Axis] = []
@@ -246,10 +272,14 @@ def _place(cx: Context, node: tree.Tilde, dist: ir.Dist, base: Value | None, tar
             walked.append(loop.name)
         whole = whole and (isinstance(item, ir.Keep) or (loop is not None and _covers(item, axis)))
     if free:
-        cx.fail(node, f"the two sides of `~` do not fit: this is a distribution of {describe_type(ir.Type(axes=dist.axes))}")
+        cx.fail(
+            node, f"the two sides of `~` do not fit: this is a distribution of {describe_type(ir.Type(axes=dist.axes))}"
+        )
     around = [loop.axis.name for loop in cx.loops]
     if sorted(set(around) - set(walked)):
-        cx.fail(node, f"`{_target_name(target)}` would be drawn anew in each iteration", "index it by each loop's variable")
+        cx.fail(
+            node, f"`{_target_name(target)}` would be drawn anew in each iteration", "index it by each loop's variable"
+        )
     return _Place(tuple(items), tuple(axes), whole and not cx.sequential and len(walked) == len(set(walked)))
 
 
@@ -273,7 +303,12 @@ def _element_item(
         if not free:
             cx.fail(index, "`:` needs a distribution of a vector on the right of `~`")
         drawn = free.pop(0)
-        if known is not None and isinstance(known.size, int) and isinstance(drawn.size, int) and known.size != drawn.size:
+        if (
+            known is not None
+            and isinstance(known.size, int)
+            and isinstance(drawn.size, int)
+            and known.size != drawn.size
+        ):
             cx.fail(node, f"the two sides of `~` do not fit: length {known.size} and length {drawn.size}")
         return ir.Keep(), drawn
     if isinstance(base, Tensor):
@@ -291,7 +326,12 @@ def _unsized_item(cx: Context, node: tree.Tilde, index: tree.Expression) -> tupl
     value = cx.expr(index)
     expr = value.expr if isinstance(value, Tensor) else None
     loop = next((loop for loop in cx.loops if isinstance(expr, ir.Counter) and loop.axis == expr.axis), None)
-    if loop is None or not isinstance(expr, ir.Counter) or not isinstance(expr.start, ir.Const) or expr.start.value != 1:
+    if (
+        loop is None
+        or not isinstance(expr, ir.Counter)
+        or not isinstance(expr.start, ir.Const)
+        or expr.start.value != 1
+    ):
         name = _target_name(node.target)
         cx.fail(index, f"`{name}` has no length yet", f"write `{name} = Vector{{Float64}}(undef, n)` before")
     axis = array_axis(cx, loop)
@@ -326,7 +366,9 @@ def _draw_part(
     cx: Context, node: tree.Tilde, dist: ir.Dist, name: str, base: Tensor, place: _Place, target: tree.Index
 ) -> None:
     """Some elements of an array that is there already."""
-    type_ = replace(base.type, element=dist.element, low=min(base.type.low, dist.low), high=max(base.type.high, dist.high))
+    type_ = replace(
+        base.type, element=dist.element, low=min(base.type.low, dist.low), high=max(base.type.high, dist.high)
+    )
     if base.is_data and isinstance(base.expr, ir.Ref | ir.Call) and not base.expr.type.loops and _is_blank(base.expr):
         type_ = replace(type_, low=dist.low, high=dist.high)
     ref = base.expr.name if isinstance(base.expr, ir.Ref) and not base.expr.data else None
@@ -335,9 +377,17 @@ def _draw_part(
     loops = _loops_of(cx, dist, ir.Type())
     rank = sum(isinstance(item, ir.Keep) for item in place.items)
     drawn = ir.Type(dist.element, loops, dist.axes[:rank], dist.low, dist.high)
-    cx.nodes.append(ir.Sample(
-        target=name, dist=dist, loops=loops, site=_site_of_items(cx, place.items, place.axes), index=place.items, type=drawn,
-        span=node.span))  # fmt: skip
+    cx.nodes.append(
+        ir.Sample(
+            target=name,
+            dist=dist,
+            loops=loops,
+            site=_site_of_items(cx, place.items, place.axes),
+            index=place.items,
+            type=drawn,
+            span=node.span,
+        )
+    )
     cx.scope[name] = Tensor(ir.Ref(name, type_))
     cx.names.add(name)
     cx.drawn.add(name)
@@ -384,7 +434,10 @@ def _site_item(item: ir.IndexItem, axis: Axis) -> str | ir.Expr:
 def lower_items_of(cx: Context, base: Tensor, target: tree.Index) -> list[ir.IndexItem]:
     """The items of an assigned element."""
     if base.rank != len(target.indices):
-        cx.fail(target, f"{describe(base)} takes {base.rank} {'index' if base.rank == 1 else 'indices'}, found {len(target.indices)}")
+        cx.fail(
+            target,
+            f"{describe(base)} takes {base.rank} {'index' if base.rank == 1 else 'indices'}, found {len(target.indices)}",
+        )
     return [position.item for position in lower_items(cx, base, target.indices)]
 
 
@@ -397,4 +450,3 @@ def placed_items(cx: Context, base: Tensor, items: Sequence[ir.IndexItem]) -> li
             return None
         places.append(by_name[item.loop.name])
     return places if len({place.axis.name for place in places}) == len(by_name) == len(places) else None
-

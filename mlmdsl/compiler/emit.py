@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.emit_distributions import batch_keys, dist_code, event_code
@@ -61,7 +61,9 @@ class _Writer:
         self.write(indent, f"# {said if len(said) <= 110 else said[:107] + '...'}", span)
 
 
-def emit(source: Source, model: ir.Model, sizes: Mapping[str, ir.Expr], dtype: str = "float64", device: str = "cpu") -> Program:
+def emit(
+    source: Source, model: ir.Model, sizes: Mapping[str, ir.Expr], dtype: str = "float64", device: str = "cpu"
+) -> Program:
     """The module of a model."""
     em = _emitter(model, sizes, dtype)
     body = _Writer(source)
@@ -163,13 +165,20 @@ def _constants(em: Emitter, model: ir.Model) -> list[str]:
     missing = [f"{em.names(argument.name)}_missing" for argument in model.arguments if argument.has_missing]
     plain = [parameter for parameter in parameters if "=" not in parameter]
     optional = [parameter for parameter in parameters if "=" in parameter]
-    lines = [f"\ndef constants({', '.join([*plain, *missing, *optional])}):", '    """What depends on the data alone, computed once."""']
+    lines = [
+        f"\ndef constants({', '.join([*plain, *missing, *optional])}):",
+        '    """What depends on the data alone, computed once."""',
+    ]
     for argument in defaults:
         own = em.names(argument.name)
         lines += [f"    if {own} is None:", f"        {own} = {text(_scalar(em, cast(ir.Expr, argument.default)))}"]
     for wanted, expr in em.constants.values():
         lines.append(f"    {wanted} = {text(_scalar(em, expr))}")
-    names = [em.names(argument.name) for argument in model.arguments] + missing + [wanted for wanted, _ in em.constants.values()]
+    names = (
+        [em.names(argument.name) for argument in model.arguments]
+        + missing
+        + [wanted for wanted, _ in em.constants.values()]
+    )
     lines.append(f"    return dict({', '.join(f'{own}={own}' for own in names)})\n")
     em.hoisting = True
     return lines
@@ -313,8 +322,10 @@ class _Body:
                 keys.append(rank)
                 rank += 1
         value = node.value
-        return arranged(Placed(self.em.tensor(value), keys_of(value.type)), keys if value.type.rank else [
-            key if isinstance(key, str) else None for key in keys])  # fmt: skip
+        return arranged(
+            Placed(self.em.tensor(value), keys_of(value.type)),
+            keys if value.type.rank else [key if isinstance(key, str) else None for key in keys],
+        )
 
     def updated(self, base: Code, index: Sequence[ir.IndexItem], value: Code) -> Code:
         """`runtime.set_index(x, value, …)`."""
@@ -380,7 +391,9 @@ class _Body:
         absent = [axis for axis in node.loops if axis.name not in keys_of(value.type)]
         if not absent or count < 0:
             return code
-        sizes = [self.em.size(axis) if axis in absent else literal(-1) for axis in node.loops] + [literal(-1)] * value.type.rank
+        sizes = [self.em.size(axis) if axis in absent else literal(-1) for axis in node.loops] + [
+            literal(-1)
+        ] * value.type.rank
         return call(form("{0}.expand", code), *sizes)
 
     def site_name(self, node: ir.Sample) -> Code:
@@ -404,7 +417,9 @@ class _Body:
         mask = arranged(self.em.placed(cast(ir.Expr, node.missing)), [*keys, *range(len(keys), 9)][: len(keys)])
         if node.dist.event:
             mask = self.em.code(cast(ir.Expr, node.missing))
-        drawn = form("runtime.sample_missing({0}, {1}, {2}, {3})", self.site_name(node), density, self.observed(node, keys), mask)
+        drawn = form(
+            "runtime.sample_missing({0}, {1}, {2}, {3})", self.site_name(node), density, self.observed(node, keys), mask
+        )
         own = self.em.names(node.target)
         if node.index:
             self.out.write(indent, f"{own} = {text(self.updated(name(own), node.index, drawn))}", node.span)
@@ -412,7 +427,7 @@ class _Body:
             self.out.write(indent, f"{own} = {text(drawn)}", node.span)
 
 
-_STATEMENTS = {
+_STATEMENTS: dict[type, Callable[[_Body, Any, int], None]] = {
     ir.Let: _Body.let,
     ir.Factor: _Body.factor,
     ir.Loop: _Body.loop,

@@ -62,7 +62,7 @@ def _reduce(em: Emitter, expr: ir.Call, row: Function) -> Code:
     axes = cast(tuple[int, ...], options.get("axes", tuple(range(x.type.rank))))
     whole = not x.type.loops and len(axes) == x.type.rank and not keep
     numbers = [literal(axis - x.type.rank) for axis in axes]
-    some = numbers[0] if len(numbers) == 1 else ast.Tuple(cast(list[ast.expr], numbers), ast.Load())
+    some = numbers[0] if len(numbers) == 1 else ast.Tuple(numbers, ast.Load())
     dims: list[Code] = [] if whole else [some, *([literal(True)] if keep else [])]
     template = row.torch.replace("{dims}", ", ".join(f"{{d{k}}}" for k in range(len(dims))))
     named = {f"d{k}": code for k, code in enumerate(dims)}
@@ -113,9 +113,16 @@ def _range(em: Emitter, expr: ir.Call) -> Code:
 
     start, stop, step = expr.args
     if expr.type.element != "int":
-        return form("real({0}) + real({1}) * torch.arange(int(({2} - {0}) / {1} + 1e-10) + 1)", em.code(start), em.code(step), em.code(stop))
+        return form(
+            "real({0}) + real({1}) * torch.arange(int(({2} - {0}) / {1} + 1e-10) + 1)",
+            em.code(start),
+            em.code(step),
+            em.code(stop),
+        )
     by = step.value if isinstance(step, ir.Const) else 1
-    return form("torch.arange({0}, {1}, {2})", em.integer(start), plus(em.integer(stop), 1 if by > 0 else -1), em.integer(step))
+    return form(
+        "torch.arange({0}, {1}, {2})", em.integer(start), plus(em.integer(stop), 1 if by > 0 else -1), em.integer(step)
+    )
 
 
 def _linspace(em: Emitter, expr: ir.Call) -> Code:
@@ -173,8 +180,11 @@ def _vcat(em: Emitter, expr: ir.Call) -> Code:
 def _vec(em: Emitter, expr: ir.Call) -> Code:
     x = expr.args[0]
     code = em.code(x)
-    turned = form("{0}.mT", code) if x.type.rank == 2 else form(
-        "{0}.movedim({1}, {2})", code, _axes(range(-x.type.rank, 0)), _axes(range(-1, -x.type.rank - 1, -1)))  # fmt: skip
+    turned = (
+        form("{0}.mT", code)
+        if x.type.rank == 2
+        else form("{0}.movedim({1}, {2})", code, _axes(range(-x.type.rank, 0)), _axes(range(-1, -x.type.rank - 1, -1)))
+    )
     return form("{0}.flatten({1})", turned, literal(-x.type.rank))
 
 
@@ -215,7 +225,11 @@ def _solve(em: Emitter, expr: ir.Call) -> Code:
     a, b = expr.args
     if b.type.rank == 1 and expr.type.loops:
         wanted = [*(axis.name for axis in expr.type.loops), 0, None]
-        return form("torch.linalg.solve({0}, {1})[..., 0]", em.tensor(a), arranged(Placed(em.tensor(b), keys_of(b.type)), wanted))
+        return form(
+            "torch.linalg.solve({0}, {1})[..., 0]",
+            em.tensor(a),
+            arranged(Placed(em.tensor(b), keys_of(b.type)), wanted),
+        )
     return form("torch.linalg.solve({0}, {1})", em.tensor(a), em.tensor(b))
 
 
@@ -234,7 +248,7 @@ def _to_int(em: Emitter, expr: ir.Call) -> Code:
 
 
 def _text(em: Emitter, expr: ir.Call) -> Code:
-    return literal(dict(expr.options)["text"])
+    return literal(cast(str, dict(expr.options)["text"]))
 
 
 def _log_density(em: Emitter, expr: ir.Call) -> Code:
@@ -256,14 +270,35 @@ def _identity(em: Emitter, expr: ir.Call) -> Code:
 
 
 _RULES: dict[str, Callable[[Emitter, ir.Call], Code]] = {
-    "size": _size, "length": _length, "unique": _unique, "range_length": _range_length, "range": _range,
-    "linspace": _linspace, "zeros": _constant_array, "ones": _constant_array, "trues": _constant_array,
-    "falses": _constant_array, "eye": _eye, "fill": _fill, "hcat": _hcat, "vcat": _vcat, "vec": _vec,
-    "reshape": _reshape, "repeat": _repeat, "row": _row, "solve": _solve, "cholesky_solve": _cholesky_solve,
-    "to_int": _to_int, "text": _text, "logpdf": _log_density, "cor": _covariance, "cov": _covariance,
-    "identity": _identity, "float": _identity,
+    "size": _size,
+    "length": _length,
+    "unique": _unique,
+    "range_length": _range_length,
+    "range": _range,
+    "linspace": _linspace,
+    "zeros": _constant_array,
+    "ones": _constant_array,
+    "trues": _constant_array,
+    "falses": _constant_array,
+    "eye": _eye,
+    "fill": _fill,
+    "hcat": _hcat,
+    "vcat": _vcat,
+    "vec": _vec,
+    "reshape": _reshape,
+    "repeat": _repeat,
+    "row": _row,
+    "solve": _solve,
+    "cholesky_solve": _cholesky_solve,
+    "to_int": _to_int,
+    "text": _text,
+    "logpdf": _log_density,
+    "cor": _covariance,
+    "cov": _covariance,
+    "identity": _identity,
+    "float": _identity,
     "matrix_inv": lambda em, expr: form("torch.linalg.inv({0})", em.tensor(expr.args[0])),
     "qr_Q": lambda em, expr: form("torch.linalg.qr({0}).Q", em.tensor(expr.args[0])),
     "qr_R": lambda em, expr: form("torch.linalg.qr({0}).R", em.tensor(expr.args[0])),
     "skipmissing": lambda em, expr: form("{0}[~{0}.isnan()]", em.code(expr.args[0])),
-}  # fmt: skip
+}

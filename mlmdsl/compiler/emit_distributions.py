@@ -88,7 +88,11 @@ def _truncated(em: Emitter, dist: ir.Dist, batch: Batch) -> Code:
     if dist.family == "truncated" and half and _is(base.args[0], 0) and _is(lower, 0) and _is(upper, inf):
         return form(half, _parameter(em, cast(ir.Expr, base.args[1]), 0, batch, as_tensor=True))
     kind = "Truncated" if dist.family == "truncated" else "Censored"
-    bounds = [(key, bound) for key, bound in (("lower", lower), ("upper", upper)) if not _is(bound, inf) and not _is(bound, -inf)]
+    bounds = [
+        (key, bound)
+        for key, bound in (("lower", lower), ("upper", upper))
+        if not _is(bound, inf) and not _is(bound, -inf)
+    ]
     made = call(form(f"runtime.{kind}"), dist_code(em, base, batch))
     for key, bound in bounds:
         cast(ast.Call, made).keywords.append(ast.keyword(key, _parameter(em, bound, 0, batch)))
@@ -116,14 +120,19 @@ def _mixture(em: Emitter, dist: ir.Dist, batch: Batch) -> Code:
         part = components[0]
         lifted = part.collection[0].name
         inner: Key = lifted if _has_loop(part, lifted) else 0
-        return form("runtime.Mixture({0}, {1})", dist_code(em, replace(part, collection=()), [*loops_only, inner]), weight_code)
+        return form(
+            "runtime.Mixture({0}, {1})", dist_code(em, replace(part, collection=()), [*loops_only, inner]), weight_code
+        )
     parts = [dist_code(em, part, batch) for part in components]
     return form("runtime.Mixture({0}, {1})", ast.List(parts, ast.Load()), weight_code)
 
 
 def _has_loop(dist: ir.Dist, name: str) -> bool:
     return any(
-        axis.name == name for node in ir.walk(dist) if not isinstance(node, ir.Dist) for axis in getattr(node, "type", ir.Type()).loops
+        axis.name == name
+        for node in ir.walk(dist)
+        if not isinstance(node, ir.Dist)
+        for axis in getattr(node, "type", ir.Type()).loops
     )
 
 
@@ -154,7 +163,7 @@ def event_code(em: Emitter, dist: ir.Dist, outer: Batch) -> Code:
         return code
     covered = _covered(dist)
     if not all(key in covered for key in keys):
-        sizes = [literal(-1) if key is None else _loop_size(em, dist, cast(str, key)) for key in loops]
+        sizes = [literal(-1) if key is None else _loop_size(em, dist, key) for key in loops]
         sizes += [em.size(axis) for axis in dist.plates]
         code = form("{0}.expand({1})", code, ast.List(sizes, ast.Load()))
     if dist.columns:
@@ -202,7 +211,10 @@ def density_code(em: Emitter, expr: ir.Call) -> Code:
         rank = cast(int, dict(expr.options)["plates"])
         axes = dist.plates or dist.collection
         keys = batch_keys(expr.type.loops, axes, em.loop_names) if axes else [*loops, *range(rank)]
-        density, wanted = dist_code(em, replace(dist, plates=(), collection=()), keys), [*loops, *range(value.type.rank)]
+        density, wanted = (
+            dist_code(em, replace(dist, plates=(), collection=()), keys),
+            [*loops, *range(value.type.rank)],
+        )
     return form("{0}.log_prob({1})", density, arranged(Placed(em.tensor(value), keys_of(value.type)), wanted))
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.emit_index import index_code
 from mlmdsl.compiler.layout import Placed, arranged, keys_of, permuted
-from mlmdsl.compiler.python_text import Code, Names, call, form, literal, name, slice_of, subscript
+from mlmdsl.compiler.python_text import Code, Names, call, form, literal, name
 from mlmdsl.language.functions import FUNCTIONS
 from mlmdsl.language.types import Axis
 
@@ -21,7 +21,9 @@ _COMPARISONS: dict[str, type[ast.cmpop]] = {
     "==": ast.Eq, "!=": ast.NotEq, "<": ast.Lt, "<=": ast.LtE, ">": ast.Gt, ">=": ast.GtE,
 }  # fmt: skip
 _HOISTED_KINDS = frozenset({"reduce", "vector", "data"})
-_HOISTED_SPECIAL = frozenset({"unique", "cor", "cov", "cholesky", "det", "logdet", "matrix_inv", "solve", "qr_Q", "qr_R", "length"})
+_HOISTED_SPECIAL = frozenset(
+    {"unique", "cor", "cov", "cholesky", "det", "logdet", "matrix_inv", "solve", "qr_Q", "qr_R", "length"}
+)
 
 
 @dataclass
@@ -58,14 +60,22 @@ class Emitter:
 
     def is_hoisted(self, expr: ir.Expr) -> bool:
         """Whether an expression is computed once, when data are bound."""
-        if not self.hoisting or not isinstance(expr, ir.Call) or expr.type.loops or not ir.is_data(expr) or not expr.args:
+        if (
+            not self.hoisting
+            or not isinstance(expr, ir.Call)
+            or expr.type.loops
+            or not ir.is_data(expr)
+            or not expr.args
+        ):
             return False
         row = FUNCTIONS.get(expr.function)
         if not (row is not None and row.kind in _HOISTED_KINDS) and expr.function not in _HOISTED_SPECIAL:
             return False
         refs = [node for node in ir.walk(expr) if isinstance(node, ir.Ref)]
         loops = any(getattr(node, "type", ir.Type()).loops for node in ir.walk(expr) if not isinstance(node, ir.Dist))
-        return bool(refs) and not loops and all(ref.name in self.arguments and ref.name not in self.local for ref in refs)
+        return (
+            bool(refs) and not loops and all(ref.name in self.arguments and ref.name not in self.local for ref in refs)
+        )
 
     # ── code ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -113,8 +123,18 @@ class Emitter:
             return expr.op != "/" and all(self.is_python(arg) or self.is_integral(arg) for arg in expr.args)
         if isinstance(expr, ir.Counter):
             return True
-        if isinstance(expr, ir.Call) and expr.function in ("range", "sortperm", "to_int", "repeat", "vec", "count", "sum"):
-            return expr.type.element == "int" and (expr.function in ("sortperm", "to_int", "range") or self.is_integral(expr.args[0]))
+        if isinstance(expr, ir.Call) and expr.function in (
+            "range",
+            "sortperm",
+            "to_int",
+            "repeat",
+            "vec",
+            "count",
+            "sum",
+        ):
+            return expr.type.element == "int" and (
+                expr.function in ("sortperm", "to_int", "range") or self.is_integral(expr.args[0])
+            )
         return expr.type.element == "bool"
 
     def long(self, expr: ir.Expr) -> Code:
@@ -220,7 +240,9 @@ def _contract(em: Emitter, expr: ir.Contract) -> Code:
     inner = [next(letters) for _ in range(expr.b.type.rank - 1)]
     loops = "".join(of[axis.name] for axis in expr.type.loops)
     pattern = f"{''.join(left + outer)}k,k".replace(",k", f",{''.join(right)}k")
-    return form("torch.einsum({0}, {1}, {2})", literal(f"{pattern}{''.join(inner)}->{loops}{''.join(outer + inner)}"), a, b)
+    return form(
+        "torch.einsum({0}, {1}, {2})", literal(f"{pattern}{''.join(inner)}->{loops}{''.join(outer + inner)}"), a, b
+    )
 
 
 def _gather(em: Emitter, expr: ir.Gather) -> Code:
@@ -243,7 +265,11 @@ def _lift(em: Emitter, expr: ir.Lift) -> Code:
     if not absent:
         return code
     keep = literal(-1)
-    sizes = [*([keep] * len(rest)), *(em.size(axis) if axis in absent else keep for axis in expr.axes), *([keep] * expr.x.type.rank)]
+    sizes = [
+        *([keep] * len(rest)),
+        *(em.size(axis) if axis in absent else keep for axis in expr.axes),
+        *([keep] * expr.x.type.rank),
+    ]
     return call(form("{0}.expand", code), *sizes)
 
 
@@ -318,4 +344,3 @@ _RULES: dict[type, Callable[[Emitter, Any], Code]] = {
     ir.Sequence: _sequence,
     ir.Call: _call,
 }
-

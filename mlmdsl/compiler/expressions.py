@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.calls import call_function, elementwise_call, known_call, with_known
+from mlmdsl.compiler.calls import call_function, elementwise_call
 from mlmdsl.compiler.combinators import combine
 from mlmdsl.compiler.context import Context
 from mlmdsl.compiler.families import family_draw
@@ -21,7 +21,6 @@ from mlmdsl.compiler.values import (
     Draw,
     Factorization,
     FamilyName,
-    Nested,
     Nothing,
     OperatorFunction,
     OrthogonalTriangular,
@@ -38,7 +37,7 @@ from mlmdsl.language import tree
 from mlmdsl.language.distributions import COMBINATORS, DISTRIBUTIONS
 from mlmdsl.language.errors import did_you_mean
 from mlmdsl.language.functions import CONSTANTS, FUNCTIONS, TYPE_NAMES
-from mlmdsl.language.types import Axis
+from mlmdsl.language.types import Array, Axis
 
 NOTHINGS = frozenset({"missing", "nothing", "undef"})
 OPERATOR_NAMES = frozenset({"+", "-", "*", "/", "^"})
@@ -60,7 +59,11 @@ def _text(cx: Context, node: tree.String | tree.Symbol) -> Value:
 def _name(cx: Context, node: tree.Name) -> Value:
     value = cx.scope.get(node.id)
     if isinstance(value, Absent):
-        cx.fail(node, f"`{node.id}` is missing: it has no value before its `~`", f"supply `{node.id}`, or do not use it in the priors")
+        cx.fail(
+            node,
+            f"`{node.id}` is missing: it has no value before its `~`",
+            f"supply `{node.id}`, or do not use it in the priors",
+        )
     if value is not None:
         return value
     if node.id in CONSTANTS:
@@ -74,7 +77,11 @@ def _name(cx: Context, node: tree.Name) -> Value:
         cx.fail(node, f"`{node.id}` is used before its `~` or `=`", "move the statement that defines it up")
     if cx.columns:
         known = [key for key in cx.scope if key not in cx.functions and key != "nrow()"]
-        cx.fail(node, f"{cx.columns} has no column `{node.id}`", did_you_mean(node.id, known) or f"its columns: {', '.join(known[:12])}")
+        cx.fail(
+            node,
+            f"{cx.columns} has no column `{node.id}`",
+            did_you_mean(node.id, known) or f"its columns: {', '.join(known[:12])}",
+        )
     candidates = [*cx.scope, *cx.later, *FUNCTIONS, *DISTRIBUTIONS, *COMBINATORS]
     return cast(Value, cx.fail(node, f"unknown name `{node.id}`", did_you_mean(node.id, candidates)))
 
@@ -103,8 +110,12 @@ def _operator(cx: Context, node: tree.Operator) -> Value:
 
 
 def _comparison(cx: Context, node: tree.Comparison) -> Value:
-    values = [cx.scope[operand.id] if isinstance(operand, tree.Name) and isinstance(cx.scope.get(operand.id), Absent)
-              else cx.expr(operand) for operand in node.operands]  # fmt: skip
+    values = [
+        cx.scope[operand.id]
+        if isinstance(operand, tree.Name) and isinstance(cx.scope.get(operand.id), Absent)
+        else cx.expr(operand)
+        for operand in node.operands
+    ]
     result: Value | None = None
     for op, dotted, left, right in zip(node.ops, node.dotted, values, values[1:], strict=False):
         part = _compare(cx, op, dotted, left, right, node)
@@ -143,7 +154,11 @@ def _not(cx: Context, node: tree.Not) -> Value:
 def _ternary(cx: Context, node: tree.Ternary) -> Value:
     condition = tensor(cx, cx.expr(node.condition), node)
     if condition.rank:
-        cx.fail(node.condition, f"the condition of `? :` is one truth value, found {describe(condition)}", "write `ifelse.(condition, a, b)`")
+        cx.fail(
+            node.condition,
+            f"the condition of `? :` is one truth value, found {describe(condition)}",
+            "write `ifelse.(condition, a, b)`",
+        )
     if isinstance(condition.known, bool):
         return cx.expr(node.then if condition.known else node.otherwise)
     then, otherwise = cx.expr(node.then), cx.expr(node.otherwise)
@@ -153,7 +168,9 @@ def _ternary(cx: Context, node: tree.Ternary) -> Value:
 def choose(cx: Context, condition: Tensor, then: Value, otherwise: Value, node: tree.Node) -> Value:
     """One of two values by a condition that data or parameters decide."""
     if isinstance(then, Draw) or isinstance(otherwise, Draw):
-        cx.fail(node, "`? :` between distributions needs a condition known from the data", "choose between their parameters")
+        cx.fail(
+            node, "`? :` between distributions needs a condition known from the data", "choose between their parameters"
+        )
     args = [condition, tensor(cx, then, node), tensor(cx, otherwise, node)]
     return elementwise_call(cx, FUNCTIONS["ifelse"], args, True, node)
 
@@ -202,8 +219,18 @@ def _callee(cx: Context, node: tree.Expression) -> Value:
     if isinstance(node, tree.Name) and node.id not in cx.scope:
         if node.id in FUNCTIONS:
             return Builtin(FUNCTIONS[node.id])
-        if node.id not in DISTRIBUTIONS and node.id not in COMBINATORS and node.id not in CONSTANTS and named_value(node.id) is None:
-            candidates = [*FUNCTIONS, *DISTRIBUTIONS, *COMBINATORS, *(k for k, v in cx.scope.items() if isinstance(v, Closure))]
+        if (
+            node.id not in DISTRIBUTIONS
+            and node.id not in COMBINATORS
+            and node.id not in CONSTANTS
+            and named_value(node.id) is None
+        ):
+            candidates = [
+                *FUNCTIONS,
+                *DISTRIBUTIONS,
+                *COMBINATORS,
+                *(k for k, v in cx.scope.items() if isinstance(v, Closure)),
+            ]
             cx.fail(node, f"unknown function or distribution `{node.id}`", did_you_mean(node.id, candidates))
     return cx.expr(node)
 
@@ -262,7 +289,14 @@ def _field(cx: Context, node: tree.Field) -> Value:
         return Tensor(ir.Call(f"qr_{node.name}", (matrix.expr,), ir.Type("real", matrix.type.loops, axes)))
     if isinstance(value, TupleValue) and value.names and node.name in value.names:
         return value.items[value.names.index(node.name)]
-    return cast(Value, cx.fail(node, f"{describe(value)} has no field `{node.name}`", "a Cholesky factorisation has L and U, a QR one Q and R"))
+    return cast(
+        Value,
+        cx.fail(
+            node,
+            f"{describe(value)} has no field `{node.name}`",
+            "a Cholesky factorisation has L and U, a QR one Q and R",
+        ),
+    )
 
 
 def _factor(cx: Context, value: Factorization, node: tree.Field) -> Value:
@@ -274,7 +308,9 @@ def _factor(cx: Context, value: Factorization, node: tree.Field) -> Value:
         return Factorization(value.lower)
     if node.name == "mat":
         return tensor(cx, Factorization(value.lower, matrix=True), node)
-    return cast(Value, cx.fail(node, f"a Cholesky factorisation has no field `{node.name}`", "its factors are `L` and `U`"))
+    return cast(
+        Value, cx.fail(node, f"a Cholesky factorisation has no field `{node.name}`", "its factors are `L` and `U`")
+    )
 
 
 def _adjoint(cx: Context, node: tree.Adjoint) -> Value:
@@ -288,15 +324,13 @@ def stack(cx: Context, items: Sequence[Tensor], node: tree.Node) -> Tensor:
     low, high = min(item.type.low for item in items), max(item.type.high for item in items)
     elements = {item.type.element for item in items}
     element: ir.Element = "int" if elements <= {"int", "bool"} else "text" if elements == {"text"} else "real"
-    known = None
+    known: object = None
     if all(item.known is not None and not item.type.loops for item in items):
         from mlmdsl.language import julia
 
-        value = julia.vector_literal([item.known for item in items])  # type: ignore[misc]
-        known = value if not isinstance(value, tuple) else None
+        known = julia.vector_literal([item.known for item in items])
     type_ = ir.Type(element, loops, (axis,), low, high)
-    result = Tensor(ir.Stack(tuple(item.expr for item in items), type_), known)  # type: ignore[arg-type]
-    return result
+    return Tensor(ir.Stack(tuple(item.expr for item in items), type_), known if isinstance(known, Array) else None)
 
 
 def _vector(cx: Context, node: tree.VectorLiteral) -> Value:

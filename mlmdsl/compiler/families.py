@@ -52,7 +52,9 @@ def _with_defaults(cx: Context, family: Family, args: Sequence[Value], node: tre
         return [constant(0), args[0]]
     missing = parameters[len(args) :]
     if any(parameter.default is None for parameter in missing):
-        cx.fail(node, f"{family.name} takes {_signature(family)}, found {len(args)} argument{'s' if len(args) != 1 else ''}")
+        cx.fail(
+            node, f"{family.name} takes {_signature(family)}, found {len(args)} argument{'s' if len(args) != 1 else ''}"
+        )
     return [*args, *(constant(parameter.default) for parameter in missing if parameter.default is not None)]
 
 
@@ -97,7 +99,9 @@ def _wrong_rank(cx: Context, family: Family, parameter: Parameter, arg: Tensor, 
     wanted = ("a number", "a vector", "a matrix")[parameter.rank]
     hint = None
     if parameter.rank == 0:
-        hint = f"for one distribution an element, write `{family.name}.(…)` inside `arraydist`, or `MvNormal(μ, σ^2 * I)`"
+        hint = (
+            f"for one distribution an element, write `{family.name}.(…)` inside `arraydist`, or `MvNormal(μ, σ^2 * I)`"
+        )
     cx.fail(node, f"{family.name}'s {parameter.name} is {wanted}, found {describe(arg)}", hint)
 
 
@@ -140,7 +144,9 @@ def check_support(cx: Context, name: str, parameter: Parameter, value: Tensor, n
     type_ = value.type
     outside = type_.high < low or type_.low > high or (strict and type_.high <= 0)
     if value.is_data and type_.low > -inf:
-        outside = outside or type_.low < low or type_.high > high or (strict and type_.low <= 0 and value.known is not None)
+        outside = (
+            outside or type_.low < low or type_.high > high or (strict and type_.low <= 0 and value.known is not None)
+        )
     drawn = _drawn_name(cx, value.expr)
     if outside or (drawn is not None and (type_.low < low or type_.high > high)):
         what = f"`{drawn}`" if drawn else "this value"
@@ -247,21 +253,29 @@ def _dense(
         matrix, form = _covariance_matrix(cx, covariance, mean, node), "covariance"
     sizes = {axis.size for value in (mean, matrix) for axis in value.type.axes if isinstance(axis.size, int)}
     if matrix.rank != 2 or len(sizes) > 1:
-        cx.fail(node, f"{name} needs a vector and a square matrix of its length, found {describe(mean)} and {describe(matrix)}")
+        cx.fail(
+            node,
+            f"{name} needs a vector and a square matrix of its length, found {describe(mean)} and {describe(matrix)}",
+        )
     if isinstance(covariance, Factorization) and not covariance.matrix:
         cx.fail(node, f"{name}'s Σ is a matrix, found a Cholesky factorisation", "write `PDMat(…)` of it")
     args = [*degrees, mean, matrix]
     axis = mean.type.axes[0]
     event = axis if axis.labels else next((a for a in matrix.type.axes if a.labels), axis)
     return ir.Dist(
-        name, tuple(arg.expr for arg in args), loops=cx.loop_axes(arg.type for arg in args), event=(event,),
+        name,
+        tuple(arg.expr for arg in args),
+        loops=cx.loop_axes(arg.type for arg in args),
+        event=(event,),
         options=(("form", form),),
-    )  # fmt: skip
+    )
 
 
 def _covariance_matrix(cx: Context, covariance: Value, mean: Tensor, node: tree.Node) -> Tensor:
     if isinstance(covariance, ScaledIdentity):
         axis = mean.type.axes[0]
-        filled = Tensor(ir.Call("fill", (covariance.scale.expr,), ir.Type("real", covariance.scale.type.loops, (axis,))))
+        filled = Tensor(
+            ir.Call("fill", (covariance.scale.expr,), ir.Type("real", covariance.scale.type.loops, (axis,)))
+        )
         return tensor(cx, DiagonalMatrix(filled), node)
     return tensor(cx, covariance, node)

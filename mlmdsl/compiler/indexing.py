@@ -11,9 +11,19 @@ from typing import cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Context
-from mlmdsl.compiler.operators import binary, constant, elementwise, known_tensor, known_type, known_value, lifted, tensor
+from mlmdsl.compiler.operators import (
+    binary,
+    constant,
+    elementwise,
+    known_tensor,
+    known_type,
+    known_value,
+    lifted,
+    tensor,
+)
 from mlmdsl.compiler.values import Factorization, Nested, RangeValue, Rows, Tensor, TupleValue, Value, describe
 from mlmdsl.language import julia, tree
+from mlmdsl.language.julia_values import rows_of
 from mlmdsl.language.types import Array, Axis, Extent, Scalar
 
 
@@ -88,7 +98,9 @@ def _fitted(
     if len(items) == 1 and base.rank > 1:
         base = vectorized(cx, base)
     if len(items) != base.rank:
-        cx.fail(node, f"{describe(base)} takes {base.rank} {'index' if base.rank == 1 else 'indices'}, found {len(items)}")
+        cx.fail(
+            node, f"{describe(base)} takes {base.rank} {'index' if base.rank == 1 else 'indices'}, found {len(items)}"
+        )
     return base, lower_items(cx, base, items)
 
 
@@ -100,9 +112,9 @@ def vectorized(cx: Context, base: Tensor) -> Tensor:
     count = 1
     for size in sizes:
         count = count * size if isinstance(size, int) else 0
-    size: int | str = count if all(isinstance(s, int) for s in sizes) else " × ".join(str(s) for s in sizes)
+    total: int | str = count if all(isinstance(s, int) for s in sizes) else " × ".join(str(s) for s in sizes)
     known = julia.DATA_FUNCTIONS["vec"](base.known) if isinstance(base.known, Array) else None
-    axis = known.axes[0] if isinstance(known, Array) else Axis("element", size)
+    axis = known.axes[0] if isinstance(known, Array) else Axis("element", total)
     type_ = ir.Type(base.type.element, base.type.loops, (axis,), base.type.low, base.type.high)
     return Tensor(ir.Call("vec", (base.expr,), type_), known if isinstance(known, Array) else None, levels=base.levels)
 
@@ -153,15 +165,24 @@ def _check_within(cx: Context, position: Tensor, _type: ir.Type, axis: Axis, ite
 
 def _pick_item(cx: Context, value: Tensor, axis: Axis, item: tree.Expression) -> Position:
     if value.type.element in ("real", "text") and not _is_whole(value):
-        cx.fail(item, f"an index is an integer, found {describe(value)}", "round it with `round(Int, x)`, or index by a data column of integers")
+        cx.fail(
+            item,
+            f"an index is an integer, found {describe(value)}",
+            "round it with `round(Int, x)`, or index by a data column of integers",
+        )
     walked = _walk(value.expr)
     if walked is not None:
         return _walk_item(cx, value, walked, axis, item)
     if isinstance(value.known, Array) and value.known.missing is not None:
-        cx.fail(item, f"the index has missing entries ({julia.rows_of(value.known.missing)})")
+        cx.fail(item, f"the index has missing entries ({rows_of(value.known.missing)})")
     if value.type.element == "int":
         _check_picks(cx, value, axis, item)
-    if value.levels is not None and value.levels.labels and not axis.labels and axis.size in (value.levels.size, str(axis.size)):
+    if (
+        value.levels is not None
+        and value.levels.labels
+        and not axis.labels
+        and axis.size in (value.levels.size, str(axis.size))
+    ):
         cx.axis_labels.setdefault(axis.name, value.levels.labels)
     return Position(ir.Pick(value.expr), value.known)
 
@@ -178,7 +199,7 @@ def _check_picks(cx: Context, value: Tensor, axis: Axis, item: tree.Node) -> Non
         return
     if value.known.values.size == 0:
         return
-    lowest, highest = int(value.known.values.min()), int(value.known.values.max())  # type: ignore[arg-type,type-var]
+    lowest, highest = int(value.known.values.min()), int(value.known.values.max())
     for extreme in (lowest, highest):
         row = int((value.known.values == extreme).argmax()) + 1
         if extreme < 1:
@@ -207,9 +228,7 @@ def _shift(start: ir.Expr, op: str, by: ir.Expr) -> ir.Expr:
     return ir.Map(op, (start, by), ir.Type("int"))
 
 
-def _walk_item(
-    cx: Context, value: Tensor, walked: tuple[ir.Counter, ir.Expr], axis: Axis, item: tree.Node
-) -> Position:
+def _walk_item(cx: Context, value: Tensor, walked: tuple[ir.Counter, ir.Expr], axis: Axis, item: tree.Node) -> Position:
     counter, start = walked
     first = start.value if isinstance(start, ir.Const) else None
     if isinstance(counter.axis.size, int) and counter.axis.size > 0 and isinstance(first, int):
@@ -261,9 +280,7 @@ def _sliced_axis(axis: Axis, item: ir.Slice) -> Axis:
     return Axis(f"{axis.name}_part", f"part of {axis.size}")
 
 
-def _known_gather(
-    cx: Context, base: Tensor, positions: Sequence[Position], node: tree.Node
-) -> Array | Scalar | None:
+def _known_gather(cx: Context, base: Tensor, positions: Sequence[Position], node: tree.Node) -> Array | Scalar | None:
     if not isinstance(base.known, Array) or any(position.known is None for position in positions):
         return None
     indices = tuple(position.known for position in positions)

@@ -79,7 +79,11 @@ def _body_value(cx: Context, body: tuple[tree.Statement, ...], name: str, node: 
     for position, statement in enumerate(body):
         last = position == len(body) - 1
         if isinstance(statement, tree.Tilde | tree.AddLogProb):
-            cx.fail(statement, "a helper function draws nothing: `~` stands only in a @model", "let it return the distribution")
+            cx.fail(
+                statement,
+                "a helper function draws nothing: `~` stands only in a @model",
+                "let it return the distribution",
+            )
         if isinstance(statement, tree.Return):
             return _returned(cx, statement)
         if isinstance(statement, tree.If):
@@ -119,7 +123,10 @@ def _conditional(
         if condition.known is False:
             continue
         if condition.known is True:
-            return _ends(cx, (*branch.body, *rest), name, node) if _returns(branch.body) or not rest else _run(cx, branch.body)
+            if _returns(branch.body) or not rest:
+                return _ends(cx, (*branch.body, *rest), name, node)
+            _run(cx, branch.body)
+            return None
         if not _returns(branch.body) and rest:
             lower_statement(cx, replace(statement, branches=statement.branches[position:]))
             return None
@@ -129,7 +136,8 @@ def _conditional(
         return choose(cx, condition, then, _ends(cx, otherwise, name, node), branch)
     if _returns(statement.otherwise) or not rest:
         return _ends(cx, (*statement.otherwise, *rest), name, node)
-    return _run(cx, statement.otherwise)
+    _run(cx, statement.otherwise)
+    return None
 
 
 def _ends(cx: Context, body: tuple[tree.Statement, ...], name: str, node: tree.Node) -> Value:
@@ -149,4 +157,3 @@ def _run(cx: Context, body: tuple[tree.Statement, ...]) -> None:
 
 def _returns(body: tuple[tree.Statement, ...]) -> bool:
     return any(isinstance(statement, tree.Return) for statement in body)
-

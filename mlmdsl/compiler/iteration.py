@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import cast
 
 from mlmdsl.compiler import ir
@@ -29,7 +30,6 @@ from mlmdsl.compiler.values import (
 )
 from mlmdsl.language import tree
 from mlmdsl.language.types import Axis
-from dataclasses import replace
 
 
 def range_size(cx: Context, value: RangeValue, node: tree.Node) -> Tensor:
@@ -197,7 +197,9 @@ def comprehension(cx: Context, node: tree.Comprehension | tree.Generator) -> Val
     """`[body for i in a, j in b if condition]`."""
     if node.condition is None:
         iterables = [cx.expr(iterator.iterable) for iterator in node.iterators]
-        named = [(iterator.targets[0].id, iterable) for iterator, iterable in zip(node.iterators, iterables, strict=True)]
+        named = [
+            (iterator.targets[0].id, iterable) for iterator, iterable in zip(node.iterators, iterables, strict=True)
+        ]
 
         def body(items: Sequence[Value]) -> Value:
             pairs = [bind_targets(cx, iterator, item) for iterator, item in zip(node.iterators, items, strict=True)]
@@ -215,8 +217,14 @@ def _filtered(cx: Context, node: tree.Comprehension | tree.Generator) -> Value:
     iterable = cx.expr(iterator.iterable)
     if len(node.iterators) != 1 or iterator.destructured or not isinstance(iterable, RangeValue):
         cx.fail(node, "a comprehension with `if` runs over one range", "write `[f(i) for i in 1:n if condition]`")
-    return _sequence(cx, iterator.targets[0].id, iterable, lambda items: _in_scope(cx, iterator, items, node.body), node,
-                     lambda items: _in_scope(cx, iterator, items, cast(tree.Expression, node.condition)))  # fmt: skip
+    return _sequence(
+        cx,
+        iterator.targets[0].id,
+        iterable,
+        lambda items: _in_scope(cx, iterator, items, node.body),
+        node,
+        lambda items: _in_scope(cx, iterator, items, cast(tree.Expression, node.condition)),
+    )
 
 
 def _in_scope(cx: Context, iterator: tree.Iterator, items: Sequence[Value], body: tree.Expression) -> Value:
@@ -302,9 +310,13 @@ def _array_axis(cx: Context, loop: LoopAxis) -> Axis:
 
 
 def _sequence(
-    cx: Context, name: str, iterable: RangeValue, body: Callable[[Sequence[Value]], Value], node: tree.Node,
+    cx: Context,
+    name: str,
+    iterable: RangeValue,
+    body: Callable[[Sequence[Value]], Value],
+    node: tree.Node,
     condition: Callable[[Sequence[Value]], Value] | None = None,
-) -> Value:  # fmt: skip
+) -> Value:
     """A comprehension that runs one iteration after another."""
     check_range(cx, iterable, node)
     variable = cx.fresh(name)

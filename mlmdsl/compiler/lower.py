@@ -39,7 +39,9 @@ def closure_of(function: tree.FunctionDef) -> Closure:
     params = (*function.params, *function.keywords)
     defaults = tuple((param.name, param.default) for param in params if param.default is not None)
     keywords = tuple(param.name for param in function.keywords)
-    return Closure(function.name, tuple(param.name for param in params), defaults, function.body, keyword_names=keywords)
+    return Closure(
+        function.name, tuple(param.name for param in params), defaults, function.body, keyword_names=keywords
+    )
 
 
 def new_context(source: Source, spec: tree.Spec) -> Context:
@@ -49,7 +51,11 @@ def new_context(source: Source, spec: tree.Spec) -> Context:
 
 
 def lower_model(
-    source: Source, spec: tree.Spec, model: tree.ModelDef, arguments: Mapping[str, Value], defaults: Mapping[str, ir.Expr]
+    source: Source,
+    spec: tree.Spec,
+    model: tree.ModelDef,
+    arguments: Mapping[str, Value],
+    defaults: Mapping[str, ir.Expr],
 ) -> Lowered:
     """A model for arguments: tensors (known where data are bound, abstract where not), or `Absent`.
 
@@ -70,7 +76,9 @@ def lower_model(
     body = tuple(cx.nodes)
     labels = tuple(cx.axis_labels.items())
     result = ir.Model(model.name, _arguments(cx, model, arguments, defaults, body), body, returned, labels)
-    counted = {value.counts.name: value.expr for value in arguments.values() if isinstance(value, Tensor) and value.counts}
+    counted = {
+        value.counts.name: value.expr for value in arguments.values() if isinstance(value, Tensor) and value.counts
+    }
     return Lowered(result, {**cx.axis_sizes, **counted})
 
 
@@ -103,13 +111,23 @@ def _returned(cx: Context, model: tree.ModelDef) -> ir.Expr | None:
 
 
 def _arguments(
-    cx: Context, model: tree.ModelDef, given: Mapping[str, Value], defaults: Mapping[str, ir.Expr],
+    cx: Context,
+    model: tree.ModelDef,
+    given: Mapping[str, Value],
+    defaults: Mapping[str, ir.Expr],
     body: tuple[ir.Statement, ...],
 ) -> tuple[ir.Argument, ...]:
     keywords = {param.name for param in model.keywords}
     indexing = index_names(body)
     return tuple(
-        ir.Argument(name, value.type, name in keywords, defaults.get(name), is_index=name in indexing, has_missing=name in cx.incomplete)
+        ir.Argument(
+            name,
+            value.type,
+            name in keywords,
+            defaults.get(name),
+            is_index=name in indexing,
+            has_missing=name in cx.incomplete,
+        )
         for name, value in given.items()
         if isinstance(value, Tensor)
     )
@@ -136,5 +154,3 @@ def _all_statements(body: tuple[ir.Statement, ...]) -> list[ir.Statement]:
         elif isinstance(statement, ir.Branch):
             found += _all_statements(statement.then) + _all_statements(statement.otherwise)
     return found
-
-

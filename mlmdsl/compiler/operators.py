@@ -67,7 +67,7 @@ def known_tensor(expr: ir.Expr, value: Scalar | Array) -> Tensor:
 
 def _data_bounds(value: Array) -> Bounds:
     present = value.values if value.missing is None else value.values[~value.missing]
-    return (float(present.min()), float(present.max())) if present.size else (-inf, inf)  # type: ignore[type-var]
+    return (float(present.min()), float(present.max())) if present.size else (-inf, inf)  
 
 
 def tensor(cx: Context, value: Value, node: tree.Node) -> Tensor:
@@ -155,12 +155,19 @@ def elementwise(cx: Context, op: str, args: Sequence[Tensor], dotted: bool, node
     low, high = _bounds(op, args)
     type_ = ir.Type(_element(op, args), cx.loop_axes(arg.type for arg in args), axes, low, high)
     expr = ir.Map(op, tuple(arg.expr for arg in args), type_)
-    known = known_value(cx, lambda *values: julia.operator(op, *values, dotted=dotted), args, node)
+    known = known_value(cx, lambda *values: _operate(op, values, dotted), args, node)
     if known is not None:
         return known_tensor(_with_type(expr, known), known)
     if all(isinstance(arg.expr, ir.Const) for arg in args):
         return Tensor(expr)
     return Tensor(expr)
+
+
+def _operate(op: str, values: Sequence[Scalar | Array], dotted: bool) -> object:
+    """The operator on data; a whole number as exponent is taken as written."""
+    if len(values) == 1:
+        return julia.unary(op, values[0], dotted=dotted)
+    return julia.operator(op, values[0], values[1], dotted=dotted)
 
 
 def known_value(cx: Context, function: object, args: Sequence[Tensor], node: tree.Node) -> Scalar | Array | None:
@@ -205,7 +212,9 @@ def _check_undotted(cx: Context, op: str, args: Sequence[Tensor], node: tree.Nod
     if op in ("+", "-") and len(set(ranks)) == 1:
         for first, second in zip(args[0].type.axes, args[1].type.axes, strict=True):
             if isinstance(first.size, int) and isinstance(second.size, int) and first.size != second.size:
-                cx.fail(node, f"`{op}` needs two arrays of one shape, found {describe(args[0])} and {describe(args[1])}")
+                cx.fail(
+                    node, f"`{op}` needs two arrays of one shape, found {describe(args[0])} and {describe(args[1])}"
+                )
         return
     found = " and ".join(describe(arg) for arg in args)
     spelling = {"&&": ".&", "||": ".|", "!": ".!"}.get(op, f".{op}")
@@ -254,12 +263,19 @@ def _numeric(cx: Context, op: str, left: Tensor, right: Tensor, node: tree.Node)
 
 def _product(cx: Context, left: Tensor, right: Tensor, node: tree.Node) -> Value:
     if left.rank == 1 and right.rank == 1:
-        cx.fail(node, "`*` of two vectors has no meaning", "write `.*` for the elementwise product or `⋅` for the dot product")
+        cx.fail(
+            node,
+            "`*` of two vectors has no meaning",
+            "write `.*` for the elementwise product or `⋅` for the dot product",
+        )
     if left.rank == 1 and right.rank == 2:
         first = right.type.axes[0]
         if first.size != 1:
-            cx.fail(node, f"`*` of {describe(left)} with {describe(right)}: the shapes do not fit",
-                    "write the vector's adjoint `v'`, or the product the other way round")  # fmt: skip
+            cx.fail(
+                node,
+                f"`*` of {describe(left)} with {describe(right)}: the shapes do not fit",
+                "write the vector's adjoint `v'`, or the product the other way round",
+            )
         return elementwise(cx, "*", [left, right], dotted=True, node=node)
     return contract(cx, left, right, node)
 
@@ -268,8 +284,11 @@ def contract(cx: Context, left: Tensor, right: Tensor, node: tree.Node) -> Tenso
     """Σ over the last axis of the left and the first of the right."""
     inner, outer = left.type.axes[-1], right.type.axes[0]
     if isinstance(inner.size, int) and isinstance(outer.size, int) and inner.size != outer.size:
-        cx.fail(node, f"the shapes do not fit: `*` of {describe(left)} with {describe(right)}; "
-                      f"{inner.size} columns against {outer.size} rows")  # fmt: skip
+        cx.fail(
+            node,
+            f"the shapes do not fit: `*` of {describe(left)} with {describe(right)}; "
+            f"{inner.size} columns against {outer.size} rows",
+        )
     _share_labels(cx, inner, outer)
     loops = cx.loop_axes([left.type, right.type])
     type_ = ir.Type("real", loops, (*left.type.axes[:-1], *right.type.axes[1:]))
@@ -302,7 +321,10 @@ def _solve(cx: Context, left: Tensor, right: Tensor, node: tree.Node) -> Tensor:
     if left.rank == 0:
         return elementwise(cx, "/", [right, left], dotted=True, node=node)
     if left.rank != 2 or right.rank == 0:
-        cx.fail(node, f"`\\` solves a linear system: a matrix, then a vector or matrix; found {describe(left)} and {describe(right)}")
+        cx.fail(
+            node,
+            f"`\\` solves a linear system: a matrix, then a vector or matrix; found {describe(left)} and {describe(right)}",
+        )
     type_ = ir.Type("real", cx.loop_axes([left.type, right.type]), (left.type.axes[1], *right.type.axes[1:]))
     return Tensor(ir.Call("solve", (left.expr, right.expr), type_))
 
@@ -382,7 +404,9 @@ def _with_identity(cx: Context, op: str, left: Value, right: Value, node: tree.N
         cx.fail(node, f"`{op}` with `I` needs a matrix, found {describe(numbers)}")
     axis = numbers.type.axes[0]
     eye = ir.Call("eye", (), ir.Type("real", (), (axis, numbers.type.axes[1])))
-    scaled = Tensor(eye) if identity.scale.known == 1 else elementwise(cx, "*", [identity.scale, Tensor(eye)], True, node)
+    scaled = (
+        Tensor(eye) if identity.scale.known == 1 else elementwise(cx, "*", [identity.scale, Tensor(eye)], True, node)
+    )
     return elementwise(cx, op, _ordered(left, scaled, numbers), True, node)
 
 

@@ -41,7 +41,7 @@ class _Filler(ast.NodeTransformer):
         return self.places.get(node.id, node)
 
 
-def literal(value: object) -> Code:
+def literal(value: str | int | float | bool | None) -> Code:
     """A constant; negative numbers and infinities as Python writes them."""
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         return form("math.inf") if value > 0 else form("-math.inf")

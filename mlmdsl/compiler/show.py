@@ -25,7 +25,9 @@ def _tree_lines(node: object, depth: int) -> list[str]:
         value = getattr(node, name)
         if name == "span" or value in ((), None, False):
             continue
-        if isinstance(value, tree.Node) or (isinstance(value, tuple) and any(isinstance(item, tree.Node) for item in value)):
+        if isinstance(value, tree.Node) or (
+            isinstance(value, tuple) and any(isinstance(item, tree.Node) for item in value)
+        ):
             nested.append((name, value))
         else:
             plain.append(f"{name}={value!r}")
@@ -39,7 +41,9 @@ def show_checked(arguments: Mapping[str, Value], model: ir.Model) -> str:
     """The names of a model with what each is: arguments, then parameters and values in order."""
     lines = [f"model {model.name}", "", "arguments"]
     for name, value in arguments.items():
-        what = "latent" if isinstance(value, Absent) else str(value.type) if isinstance(value, Tensor) else describe(value)
+        what = (
+            "latent" if isinstance(value, Absent) else str(value.type) if isinstance(value, Tensor) else describe(value)
+        )
         lines.append(f"  {name} :: {what}")
     lines += ["", "statements"]
     for statement in _flat(model.body):
@@ -76,7 +80,9 @@ def _statement_lines(body: Sequence[ir.Statement], depth: int) -> list[str]:
     lines: list[str] = []
     for node in body:
         if isinstance(node, ir.Let):
-            lines.append(f"{pad}{'track' if node.tracked else 'let'} {node.name} = {show_expr(node.value)} :: {node.value.type}")
+            lines.append(
+                f"{pad}{'track' if node.tracked else 'let'} {node.name} = {show_expr(node.value)} :: {node.value.type}"
+            )
         elif isinstance(node, ir.Sample):
             lines.append(f"{pad}{_show_sample(node)}")
         elif isinstance(node, ir.Factor):
@@ -148,7 +154,11 @@ def _show_items(items: Sequence[ir.IndexItem]) -> str:
         if isinstance(item, ir.Keep):
             shown.append(":")
         elif isinstance(item, ir.Slice):
-            shown.append(f"{show_expr(item.start)}.. along {item.loop.name}" if item.loop else f"{show_expr(item.start)}:{show_expr(item.stop)}")
+            shown.append(
+                f"{show_expr(item.start)}.. along {item.loop.name}"
+                if item.loop
+                else f"{show_expr(item.start)}:{show_expr(item.stop)}"
+            )
         else:
             shown.append(show_expr(item.index))
     return ", ".join(shown)

@@ -10,7 +10,7 @@ from mlmdsl.compiler import ir
 from mlmdsl.compiler.calls import call_function, known_call, with_known
 from mlmdsl.compiler.context import Context
 from mlmdsl.compiler.indexing import axis_size, range_tensor, vectorized
-from mlmdsl.compiler.operators import adjoint, binary, constant, contract, dot, elementwise, lifted, tensor, transposed
+from mlmdsl.compiler.operators import adjoint, binary, constant, dot, lifted, tensor, transposed
 from mlmdsl.compiler.values import (
     Builtin,
     Closure,
@@ -24,8 +24,8 @@ from mlmdsl.compiler.values import (
     OperatorFunction,
     OrthogonalTriangular,
     RangeValue,
-    RowVector,
     Rows,
+    RowVector,
     ScaledIdentity,
     Tensor,
     TupleValue,
@@ -93,7 +93,9 @@ def _count_unique(cx: Context, value: Tensor) -> Tensor:
     axis = value.type.axes[0]
     known = axis.size if isinstance(axis.size, int) else None
     expr = ir.Call("length", (value.expr,), ir.Type("int", low=0))
-    counted = with_known(expr, known_call(cx, "length", [value], {}, cast(tree.Node, None)) if known is not None else None)
+    counted = with_known(
+        expr, known_call(cx, "length", [value], {}, cast(tree.Node, None)) if known is not None else None
+    )
     return Tensor(expr, counted.known, counts=counted.counts or axis)
 
 
@@ -169,7 +171,11 @@ def _diag(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords,
         return args[0].diagonal
     matrix = tensor(cx, args[0], node)
     if matrix.rank != 2:
-        cx.fail(node, f"diag takes the diagonal of a matrix, found {describe(matrix)}", "`Diagonal(v)` makes a matrix of a vector")
+        cx.fail(
+            node,
+            f"diag takes the diagonal of a matrix, found {describe(matrix)}",
+            "`Diagonal(v)` makes a matrix of a vector",
+        )
     type_ = ir.Type(matrix.type.element, matrix.type.loops, matrix.type.axes[:1], matrix.type.low, matrix.type.high)
     return with_known(ir.Call("diag", (matrix.expr,), type_), known_call(cx, "diag", [matrix], {}, node))
 
@@ -201,7 +207,9 @@ def _positive_definite(cx: Context, row: Function, args: Sequence[Value], keywor
     return _square(cx, value, "PDMat", node)
 
 
-def _cholesky_of_factor(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
+def _cholesky_of_factor(
+    cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node
+) -> Value:
     """`Cholesky(L)`: the factorisation whose lower factor is L."""
     upper = len(args) > 1 and getattr(args[1], "text", "L") in ("U", "upper")
     factor = _square(cx, args[0], "Cholesky", node)
@@ -212,7 +220,9 @@ def _cholesky(cx: Context, row: Function, args: Sequence[Value], keywords: Keywo
     if isinstance(args[0], Factorization):
         return Factorization(args[0].lower)
     matrix = _square(cx, args[0], "cholesky", node)
-    return Factorization(Tensor(ir.Call("cholesky", (matrix.expr,), ir.Type("real", matrix.type.loops, matrix.type.axes))))
+    return Factorization(
+        Tensor(ir.Call("cholesky", (matrix.expr,), ir.Type("real", matrix.type.loops, matrix.type.axes)))
+    )
 
 
 def _qr(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
@@ -301,7 +311,12 @@ def _hcat(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords,
     known = known_call(cx, "hcat", parts, {}, node)
     rows = next((part.type.axes[0] for part in parts if part.rank), None)
     if rows is None:
-        return Tensor(ir.Call("hcat", tuple(p.expr for p in parts), ir.Type("real", (), (Axis("one", 1), Axis("column", len(parts))))), known)
+        return Tensor(
+            ir.Call(
+                "hcat", tuple(p.expr for p in parts), ir.Type("real", (), (Axis("one", 1), Axis("column", len(parts))))
+            ),
+            known,
+        )
     _same_size(cx, [part.type.axes[0] for part in parts if part.rank], "hcat", "rows", node)
     columns = _sum_axis(cx, "column", [part.type.axes[1] if part.rank > 1 else None for part in parts])
     loops = cx.loop_axes(part.type for part in parts)
@@ -344,12 +359,19 @@ def _sum_axis(cx: Context, name: str, axes: Sequence[Axis | None]) -> Axis:
 
 def _reshape(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
     x = tensor(cx, args[0], node)
-    sizes = [tensor(cx, size, node) for arg in args[1:] for size in (arg.items if isinstance(arg, TupleValue) else (arg,))]
+    sizes = [
+        tensor(cx, size, node) for arg in args[1:] for size in (arg.items if isinstance(arg, TupleValue) else (arg,))
+    ]
     axes = tuple(_axis_of_size(cx, size, position, node) for position, size in enumerate(sizes))
     known = known_call(cx, "reshape", [x, *sizes], {}, node)
     counts = [axis.size for axis in axes], [axis.size for axis in x.type.axes]
-    if all(isinstance(size, int) for sizes_ in counts for size in sizes_) and _product(counts[0]) != _product(counts[1]):
-        cx.fail(node, f"reshape keeps the number of elements: {_product(counts[1])} of them do not fill {_product(counts[0])}")
+    if all(isinstance(size, int) for sizes_ in counts for size in sizes_) and _product(counts[0]) != _product(
+        counts[1]
+    ):
+        cx.fail(
+            node,
+            f"reshape keeps the number of elements: {_product(counts[1])} of them do not fill {_product(counts[0])}",
+        )
     type_ = ir.Type(x.type.element, x.type.loops, axes, x.type.low, x.type.high)
     return with_known(ir.Call("reshape", (x.expr, *(size.expr for size in sizes)), type_), known)
 
@@ -464,7 +486,13 @@ def _spread(item: Value, count: int) -> Sequence[Value]:
 def _reduce(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
     """`reduce(+, xs)`, `reduce(hcat, vectors)`."""
     function, items = args
-    name = function.row.name if isinstance(function, Builtin) else function.op if isinstance(function, OperatorFunction) else ""
+    name = (
+        function.row.name
+        if isinstance(function, Builtin)
+        else function.op
+        if isinstance(function, OperatorFunction)
+        else ""
+    )
     if isinstance(items, Nested) and name in ("hcat", "vcat"):
         whole = lifted(items.item, (items.axis,))
         return transposed(whole) if name == "hcat" else vectorized(cx, transposed(whole))
@@ -485,7 +513,9 @@ def _reduce(cx: Context, row: Function, args: Sequence[Value], keywords: Keyword
 def _extrema(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
     from mlmdsl.language.functions import FUNCTIONS
 
-    return TupleValue(tuple(call_function(cx, FUNCTIONS[name], args, {}, False, node) for name in ("minimum", "maximum")))
+    return TupleValue(
+        tuple(call_function(cx, FUNCTIONS[name], args, {}, False, node) for name in ("minimum", "maximum"))
+    )
 
 
 # ── densities ────────────────────────────────────────────────────────────────────────────────────────────────────────

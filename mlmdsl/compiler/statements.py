@@ -20,8 +20,8 @@ from mlmdsl.compiler.values import (
     Factorization,
     Nested,
     RangeValue,
-    RowVector,
     Rows,
+    RowVector,
     Tensor,
     TupleValue,
     Unknown,
@@ -70,7 +70,9 @@ def define(cx: Context, name: str, value: Value, node: tree.Node, tracked: bool 
     elif isinstance(value, RowVector) and not isinstance(value.vector.expr, ir.Ref):
         value = RowVector(_let(cx, name, value.vector, node))
     elif isinstance(value, TupleValue) and not any(isinstance(item, Draw) for item in value.items):
-        value = TupleValue(tuple(_part(cx, f"{name}_{k + 1}", item, node) for k, item in enumerate(value.items)), value.names)
+        value = TupleValue(
+            tuple(_part(cx, f"{name}_{k + 1}", item, node) for k, item in enumerate(value.items)), value.names
+        )
     cx.scope[name] = value
 
 
@@ -155,7 +157,9 @@ def _set_element(cx: Context, node: tree.Assign, target: tree.Index, name: str) 
     expr = base.expr
     old = expr.name if cx.keep_names and isinstance(expr, ir.Ref) and not expr.data else None
     fresh = old or cx.fresh(name)
-    cx.nodes.append(ir.SetIndex(name=fresh, base=expr, index=tuple(items), value=value.expr, type=type_, span=node.span))
+    cx.nodes.append(
+        ir.SetIndex(name=fresh, base=expr, index=tuple(items), value=value.expr, type=type_, span=node.span)
+    )
     cx.scope[name] = Tensor(ir.Ref(fresh, type_, data=base.is_data and value.is_data))
 
 
@@ -178,9 +182,15 @@ def _add_over_loop(cx: Context, node: tree.Assign) -> bool:
 def _track(cx: Context, node: tree.Track) -> None:
     """`x := e`."""
     if not isinstance(node.target, tree.Name):
-        cx.fail(node.target, "`:=` gives a name a value that is in the output", "collect the elements first, then write `x := …`")
+        cx.fail(
+            node.target,
+            "`:=` gives a name a value that is in the output",
+            "collect the elements first, then write `x := …`",
+        )
     if cx.loops or cx.sequential:
-        cx.fail(node, "`:=` stands outside loops", "assign the elements in the loop, and track the whole array after it")
+        cx.fail(
+            node, "`:=` stands outside loops", "assign the elements in the loop, and track the whole array after it"
+        )
     value = cx.expr(node.value)
     numbers = value.lower if isinstance(value, Factorization) and not value.matrix else tensor(cx, value, node)
     define(cx, node.target.id, numbers, node, tracked=True)
@@ -217,7 +227,9 @@ def _for(cx: Context, node: tree.For) -> None:
         if failed is not None:
             raise failed from None
         if isinstance(error, Carried):
-            cx.fail(node, "this loop can neither be vectorised nor run in order", "write it over a range: `for i in 1:n`")
+            cx.fail(
+                node, "this loop can neither be vectorised nor run in order", "write it over a range: `for i in 1:n`"
+            )
         raise
 
 
@@ -300,7 +312,7 @@ def _sequential_pass(
     cx: Context, node: tree.For, iterable: Value, steps: RangeValue, types: dict[str, Tensor]
 ) -> tuple[bool, dict[str, Tensor]]:
     """Lower the body once, the carried names having the types given; whether they came out the same."""
-    saved = (dict(cx.scope), list(cx.nodes), set(cx.names), dict(cx.given), set(cx.drawn), set(cx.drawn_names))
+    saved = (dict(cx.scope), list(cx.nodes), set(cx.names), set(cx.given), set(cx.drawn), set(cx.drawn_names))
     carried = _prepare_carried(cx, node.body, types, node)
     iterator = node.iterators[0]
     variable = cx.fresh(iterator.targets[0].id)
@@ -324,7 +336,9 @@ def _sequential_pass(
         cx.scope, cx.nodes, cx.names, cx.given, cx.drawn, cx.drawn_names = saved
         return False, changed
     exprs = (steps.start.expr, steps.stop.expr, steps.step.expr)
-    cx.nodes.append(ir.Loop(variable=variable, start=exprs[0], stop=exprs[1], step=exprs[2], body=tuple(body), span=node.span))
+    cx.nodes.append(
+        ir.Loop(variable=variable, start=exprs[0], stop=exprs[1], step=exprs[2], body=tuple(body), span=node.span)
+    )
     return True, types
 
 
@@ -335,7 +349,9 @@ def _prepare_carried(
     carried: dict[str, Tensor] = {}
     for name in dict.fromkeys(assigned_names(body)):
         value = cx.scope.get(name)
-        if not isinstance(value, Tensor) or (name in cx.arguments and name not in cx.incomplete and not _rewritten(body, name)):
+        if not isinstance(value, Tensor) or (
+            name in cx.arguments and name not in cx.incomplete and not _rewritten(body, name)
+        ):
             continue
         target = cx.fresh(name) if not isinstance(value.expr, ir.Ref) or value.expr.data else value.expr.name
         if target != getattr(value.expr, "name", None):
@@ -400,13 +416,20 @@ def _if(cx: Context, node: tree.If) -> None:
     if condition.type.loops:
         raise Carried
     if not condition.is_data:
-        cx.fail(branch.condition, "`if` depends on data only, this condition is not known before sampling",
-                "write `ifelse(condition, a, b)`, or `condition ? a : b`")  # fmt: skip
+        cx.fail(
+            branch.condition,
+            "`if` depends on data only, this condition is not known before sampling",
+            "write `ifelse(condition, a, b)`, or `condition ? a : b`",
+        )
     _branch(cx, node, condition, branch.body, otherwise)
 
 
 def _branch(
-    cx: Context, node: tree.If, condition: Tensor, then: tuple[tree.Statement, ...], otherwise: tuple[tree.Statement, ...]
+    cx: Context,
+    node: tree.If,
+    condition: Tensor,
+    then: tuple[tree.Statement, ...],
+    otherwise: tuple[tree.Statement, ...],
 ) -> None:
     _prepare_carried(cx, (*then, *otherwise), {}, node)
     scope = dict(cx.scope)
@@ -417,7 +440,9 @@ def _branch(
         cx.nodes, cx.scope = [], dict(scope)
         lower_block(cx, body, strict=True)
         if cx.returned is not None:
-            cx.fail(node, "`return` inside this `if` is not supported", "let the `if` choose a value, and return it after")
+            cx.fail(
+                node, "`return` inside this `if` is not supported", "let the `if` choose a value, and return it after"
+            )
         results.append((cx.nodes, cx.scope))
     cx.keep_names -= 1
     (then_nodes, then_scope), (else_nodes, else_scope) = results
@@ -427,7 +452,9 @@ def _branch(
         other = else_scope.get(name)
         if isinstance(value, Tensor) and isinstance(other, Tensor) and value is not other:
             cx.scope[name] = _either(cx, value, other, node)
-    cx.nodes.append(ir.Branch(condition=condition.expr, then=tuple(then_nodes), otherwise=tuple(else_nodes), span=node.span))
+    cx.nodes.append(
+        ir.Branch(condition=condition.expr, then=tuple(then_nodes), otherwise=tuple(else_nodes), span=node.span)
+    )
 
 
 def _either(cx: Context, one: Tensor, other: Tensor, node: tree.Node) -> Tensor:

@@ -6,7 +6,7 @@ Without data the same block is read for shapes alone, so that a spec can be chec
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlmdsl.compiler import ir
@@ -114,8 +114,7 @@ def _as_argument(cx: Context, name: str, value: Value, node: tree.Node) -> Value
     if known is None and cx.columns:
         cx.fail(node, f"`{name}` cannot be computed from the table: {describe(value)}")
     if isinstance(known, Array):
-        known = julia.named(known, name) if known.name is None else known
-        assert isinstance(known, Array)
+        known = known if known.name is not None else replace(known, name=name)
     type_ = known_type(known) if known is not None else numbers.type
     return Tensor(ir.Ref(name, type_, data=True), known, numbers.counts, _levels(numbers, known))
 
@@ -174,9 +173,7 @@ def given_value(name: str, value: Any) -> Value:
     return column_value(name, array)
 
 
-def _fill(
-    source: Source, spec: tree.Spec, model: tree.ModelDef, values: Mapping[str, Value], bound: bool
-) -> Arguments:
+def _fill(source: Source, spec: tree.Spec, model: tree.ModelDef, values: Mapping[str, Value], bound: bool) -> Arguments:
     """Every argument of the model: given, by default, or missing."""
     cx = new_context(source, spec)
     result: dict[str, Value] = {}
@@ -241,7 +238,10 @@ def _drawn_names(model: tree.ModelDef) -> set[str]:
 
 
 def _not_supplied(cx: Context, model: tree.ModelDef, param: tree.Param, values: Mapping[str, Value]) -> None:
-    hint = did_you_mean(param.name, values) or "define it in `@data`, pass a table with a column of that name, or give it a value"
+    hint = (
+        did_you_mean(param.name, values)
+        or "define it in `@data`, pass a table with a column of that name, or give it a value"
+    )
     cx.report(Wrong(Diagnostic(f"the argument `{param.name}` of `{model.name}` has no value", param.span, hint)))
 
 
@@ -296,8 +296,12 @@ class _Uses:
         name = node.function.id if isinstance(node.function, tree.Name) else ""
         if name in ("size", "axes") and len(node.args) == 2 and self._is(node.args[0]):
             second = node.args[1]
-            self.rank = max(self.rank, second.value if isinstance(second, tree.Number) and isinstance(second.value, int) else 1)
-        if name in ("filldist", "zeros", "ones", "fill", "LKJCholesky", "LKJ") and any(self._is(arg) for arg in node.args):
+            self.rank = max(
+                self.rank, second.value if isinstance(second, tree.Number) and isinstance(second.value, int) else 1
+            )
+        if name in ("filldist", "zeros", "ones", "fill", "LKJCholesky", "LKJ") and any(
+            self._is(arg) for arg in node.args
+        ):
             self.rank, self.counts = 0, True
 
     def _is(self, node: object) -> bool:
@@ -305,4 +309,3 @@ class _Uses:
 
     def _mentions(self, node: object) -> bool:
         return self._is(node) or (isinstance(node, tree.Index) and self._is(node.base))
-
