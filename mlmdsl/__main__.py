@@ -1,0 +1,5 @@
+"""`python -m mlmdsl` is `mlmdsl`."""
+
+from mlmdsl.cli import main
+
+main()

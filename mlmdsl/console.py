@@ -1,0 +1,110 @@
+"""Where a command's words go and what it ends with: the report to stdout, the rest to stderr, faults as exit statuses.
+
+No fault reaches the user as a traceback; `python -X dev -m mlmdsl …` lets it, for those who look for its cause.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from pathlib import Path
+from time import perf_counter, process_time
+
+import click
+
+from mlmdsl.language.errors import MlmError
+
+_STARTED = perf_counter() - process_time()
+
+
+class Status(IntEnum):
+    """What the process ends with."""
+
+    FINE = 0
+    UNRELIABLE = 1  # sampled, but the diagnostics fail and --strict was given
+    WRONG = 2  # the spec, the data or the usage
+    INTERRUPTED = 130
+
+
+def seconds_since_start() -> float:
+    """Wall-clock seconds since the process began.
+
+    What passed before this module was imported is counted as processor time: a starting interpreter does little else.
+    """
+    return perf_counter() - _STARTED
+
+
+def prepare_streams() -> None:
+    """Greek letters arrive: pipes and files get UTF-8 whatever the platform's habit, and nothing is unprintable."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
+
+
+def report(text: str) -> None:
+    """Write a report to stdout. A reader that has gone away (`| head`) wants no more: that is no fault."""
+    try:
+        sys.stdout.write(text if text.endswith("\n") or not text else f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def complain(text: str) -> None:
+    """Say on stderr what is wrong, `--quiet` or not."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def say(text: str, quiet: bool) -> None:
+    """Say something on stderr, unless `--quiet`."""
+    if not quiet:
+        complain(text)
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn what goes wrong inside into a message on stderr and an exit status."""
+    try:
+        yield
+    except click.exceptions.Exit:
+        raise
+    except KeyboardInterrupt as error:
+        complain(str(error) or "interrupted")
+        raise click.exceptions.Exit(Status.INTERRUPTED) from None
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        complain(fault(error))
+        raise click.exceptions.Exit(Status.WRONG) from None
+
+
+def fault(error: Exception) -> str:
+    """What an exception says to a person. Errors of the spec and the data say it all; others are cut to a line."""
+    if isinstance(error, MlmError):
+        return str(error)
+    text = str(error).strip()
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    elif not isinstance(error, ValueError):
+        text = f"{type(error).__name__}: {text}"
+    return f"error: {text.splitlines()[0] if text else type(error).__name__}"
+
+
+def verify_writable(path: Path, option: str) -> None:
+    """Raise ValueError unless a file can be made beside `path` and moved there: found before the hours of sampling."""
+    folder = path.parent
+    if path.is_dir():
+        raise ValueError(f"{option} {path}: this is a folder; give the name of a file")
+    if not folder.is_dir():
+        raise ValueError(f"{option} {path}: there is no folder {folder}")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise ValueError(f"{option} {path}: cannot be written: {error.strerror}") from None

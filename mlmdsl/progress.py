@@ -1,0 +1,120 @@
+"""What a person sees while a model is sampled: a live bar on a terminal, a line a phase elsewhere, nothing if so asked.
+
+Each display is a context and, inside it, the callback that the sampler calls; `last` is what it was told last.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol
+
+from mlmdsl.console import complain
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+PHASES = {"warmup": "warm-up", "sample": "sampling"}
+
+
+class Report(Protocol):
+    """Where a run stands: `done` of `total` transitions of a phase, all chains together."""
+
+    @property
+    def phase(self) -> str: ...
+    @property
+    def done(self) -> int: ...
+    @property
+    def total(self) -> int: ...
+    @property
+    def step_size(self) -> float: ...
+    @property
+    def divergences(self) -> int: ...
+
+
+class Display:
+    """Shows nothing, and remembers."""
+
+    last: Report | None = None
+
+    def __call__(self, report: Report) -> None:
+        """Take note of where the run stands."""
+        self.last = report
+        self.show(report)
+
+    def show(self, report: Report) -> None:
+        """Show it."""
+
+    def __enter__(self) -> Display:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        return None
+
+
+class Lines(Display):
+    """A line on stderr as each phase begins."""
+
+    def __init__(self) -> None:
+        self.begun: set[str] = set()
+
+    def show(self, report: Report) -> None:
+        """Say that a phase has begun."""
+        if report.phase not in self.begun:
+            self.begun.add(report.phase)
+            complain(f"{PHASES[report.phase]}: {report.total} transitions")
+
+
+class Bar(Display):
+    """A bar on the terminal for each phase: transitions, step size, divergences, time left."""
+
+    def __init__(self) -> None:
+        from rich import progress
+        from rich.console import Console
+
+        self.rich = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.TextColumn("{task.fields[figures]}"),
+            progress.TimeRemainingColumn(compact=True),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self.tasks: dict[str, TaskID] = {"compile": self.rich.add_task("compiling", total=None, figures="")}
+
+    def show(self, report: Report) -> None:
+        """Move the bar of a phase, which begins where the phase does."""
+        if "compile" in self.tasks:
+            self.rich.remove_task(self.tasks.pop("compile"))
+        if report.phase not in self.tasks:
+            self.tasks[report.phase] = self.rich.add_task(PHASES[report.phase], total=report.total, figures="")
+        self.rich.update(self.tasks[report.phase], completed=report.done, figures=figures(report))
+
+    def __enter__(self) -> Display:
+        self.rich.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.rich.stop()
+
+
+def display(quiet: bool) -> Display:
+    """The display that suits stderr."""
+    if quiet:
+        return Display()
+    return Bar() if sys.stderr.isatty() else Lines()
+
+
+def figures(report: Report) -> str:
+    """`1200/4000 · step 0.412 · 0 divergences`."""
+    plural = "" if report.divergences == 1 else "s"
+    return f"{report.done}/{report.total} · step {report.step_size:.3g} · {report.divergences} divergence{plural}"
+
+
+def interruption(last: Report | None) -> str:
+    """What to say where an interrupt left nothing to keep."""
+    if last is None:
+        return "interrupted before sampling began: nothing was drawn"
+    if last.phase == "warmup":
+        return f"interrupted during warm-up, after {last.done} of {last.total} transitions: nothing was drawn"
+    return "interrupted before each chain had draws worth keeping"
