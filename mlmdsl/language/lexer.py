@@ -178,7 +178,7 @@ class Scanner(Layout):
 
     def is_operator_as_value(self, lexeme: str, start: int, end: int) -> bool:
         """Whether an operator stands alone as an argument."""
-        if self.previous not in ("CALL_OPEN", "LPAR", "COMMA", "ASSIGN") or lexeme.startswith("."):
+        if self.previous not in ("CALL_OPEN", "DOT_CALL", "LPAR", "COMMA", "ASSIGN") or lexeme.startswith("."):
             return False
         return self.text[end : end + 16].lstrip().startswith((",", ")", ";"))
 

@@ -72,7 +72,7 @@ def _(node: tree.Symbol) -> tuple[str, int]:
 
 @_expression.register
 def _(node: tree.Name) -> tuple[str, int]:
-    return _name(node.id), TIGHT
+    return f"({node.id})" if node.id in _OPERATORS else _name(node.id), TIGHT
 
 
 @_expression.register
@@ -138,7 +138,7 @@ def _(node: tree.Keyword) -> tuple[str, int]:
 @_expression.register
 def _(node: tree.Call) -> tuple[str, int]:
     sole = len(node.args) == 1 and isinstance(node.args[0], tree.Generator)
-    args = _generator(node.args[0]) if sole and isinstance(node.args[0], tree.Generator) else _list(node.args)
+    args = ", ".join(_generator(arg) if sole else _argument(arg) for arg in node.args)
     keywords = f"; {_list(node.keywords)}" if node.keywords else ""
     return f"{_base(node.function)}{'.' * node.dotted}({args}{keywords})", TIGHT
 
@@ -204,10 +204,14 @@ def _(node: tree.TypeApply) -> tuple[str, int]:
     return f"{_base(node.base)}{{{_list(node.params)}}}", TIGHT
 
 
+def _argument(node: tree.Node) -> str:
+    """An argument of a call; an operator needs no parentheses there."""
+    return node.id if isinstance(node, tree.Name) and node.id in _OPERATORS else _text(node)
+
+
 def _base(node: tree.Node) -> str:
     """What is called, indexed or transposed: a number, text or symbol there needs parentheses."""
     bare = isinstance(node, tree.Number | tree.String | tree.Symbol | tree.Boolean | tree.Colon | tree.End)
-    bare = bare or isinstance(node, tree.Name) and node.id in _OPERATORS
     return f"({_text(node)})" if bare else _text(node, TIGHT)
 
 
@@ -216,7 +220,9 @@ def _item(node: tree.Node) -> str:
     return _text(node, TIGHT)
 
 
-def _generator(node: tree.Generator | tree.Comprehension) -> str:
+def _generator(node: tree.Node) -> str:
+    """What stands between the brackets of a generator or comprehension."""
+    assert isinstance(node, tree.Generator | tree.Comprehension)
     condition = "" if node.condition is None else f" if {_text(node.condition)}"
     return f"{_text(node.body)} for {', '.join(map(_iterator, node.iterators))}{condition}"
 
@@ -229,7 +235,7 @@ def _iterator(node: tree.Iterator) -> str:
 def _name(name: str) -> str:
     """A name as it is written; in `var"…"` where it is not a word."""
     reserved = name in _KEYWORDS or name in RESERVED_WORDS
-    if name in _OPERATORS or (is_name(name) and not reserved):
+    if is_name(name) and not reserved:
         return name
     return 'var"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 

@@ -108,6 +108,7 @@ OPERATORS = [
     ("1:n-1", "(: 1 (- n 1))"),
     ("a +\n b", "(+ a b)"),  # a line end after an operator does not end the statement
     ("reduce(+, x)", "(call reduce + x)"),
+    ("(/)(a, b) + reduce(max, x; init=-1)", "(+ (call / a b) (call reduce max x init=(- 1)))"),
 ]
 
 CALLS = [
