@@ -193,6 +193,9 @@ def _block_as_value(place: Place) -> Diagnostic | None:
     """`1 + if …`, a loop in parentheses, `return` in an expression."""
     if place.token.type not in ("IF", "FOR", "BEGIN", "RETURN", "FUNCTION", "ADDLOGPROB", "STATEMENT_MACRO"):
         return None
+    if place.token.type == "FUNCTION":
+        hint = "define it at the top of the file, outside of models; without a name it is `x -> …`"
+        return Diagnostic("a `function` cannot stand inside another", place.here, hint)
     hint = "write `condition ? a : b`" if place.token.type == "IF" else "put it on a line of its own"
     return Diagnostic(f"{place.found} starts a statement and cannot stand here", place.here, hint)
 

@@ -52,6 +52,7 @@ IN_A_MODEL = [
     ("for i 1:n\nend", "1", "expected `in` after `i`, found `1`", "for i in 1:n"),
     ("for\nend", "for", "expected a name after `for`, found the end of the line", "for i in 1:n"),
     ("y = [i for i in a for j in b]", "for", "a second `for` is not part of the spec language", "with a comma"),
+    ("function f(x)\n x\nend", "function", "a `function` cannot stand inside another", "top of the file"),
     ("else", "else", "this `else` belongs to no `if`", "if condition"),
     ("while a\n b\nend", "while", "`while` is not part of the spec language", "for i in 1:n"),
     ("let y = 1\n b\nend", "let", "`let` is not part of the spec language", "the model's body"),
