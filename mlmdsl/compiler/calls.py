@@ -68,10 +68,7 @@ def known_call(
     options = {key: known_of(value) for key, value in keywords.items()}
     if any(value is None for value in (*values, *options.values())) or name not in julia.DATA_FUNCTIONS:
         return None
-    try:
-        result = julia.call(name, values, options)  # type: ignore[arg-type]
-    except julia.JuliaError as error:
-        cx.fail(node, error.message, error.hint)
+    result = julia.call(name, values, options)  # type: ignore[arg-type]
     return result if isinstance(result, Array | int | float | bool | str) else None
 
 

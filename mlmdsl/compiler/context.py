@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.values import Tensor, Unknown, Value
-from mlmdsl.language import tree
+from mlmdsl.language import julia, tree
 from mlmdsl.language.errors import Diagnostic
 from mlmdsl.language.source import Source, Span
 from mlmdsl.language.types import Axis
@@ -58,6 +58,8 @@ class Context:
     depth: int = 0
     data_faults: int = 0
     """How many of the diagnostics blame the data."""
+    data_only: bool = False
+    """Whether this evaluates data, so that comprehensions have values and not only a form."""
     columns: str = ""
     """The table whose columns the scope holds, while a `@data` block is evaluated."""
     returned: Value | None = None
@@ -100,6 +102,8 @@ class Context:
         self.depth += 1
         try:
             value = self.lower(self, node)
+        except julia.JuliaError as error:
+            self.fail(node, error.message, error.hint)
         finally:
             self.depth -= 1
         if isinstance(value, Unknown):

@@ -216,11 +216,12 @@ def _callee(cx: Context, node: tree.Expression) -> Value:
             return _callee(cx, tree.Name(id=node.name, span=node.span))
     if isinstance(node, tree.TypeApply):
         return _callee(cx, node.base)
-    if isinstance(node, tree.Name) and node.id not in cx.scope:
+    if isinstance(node, tree.Name) and (node.id not in cx.scope or isinstance(cx.scope[node.id], Tensor)):
         if node.id in FUNCTIONS:
             return Builtin(FUNCTIONS[node.id])
         if (
-            node.id not in DISTRIBUTIONS
+            node.id not in cx.scope
+            and node.id not in DISTRIBUTIONS
             and node.id not in COMBINATORS
             and node.id not in CONSTANTS
             and named_value(node.id) is None

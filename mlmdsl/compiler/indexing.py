@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.context import Carried, Context
 from mlmdsl.compiler.operators import (
     binary,
     constant,
@@ -175,6 +175,8 @@ def _pick_item(cx: Context, value: Tensor, axis: Axis, item: tree.Expression) ->
         return _walk_item(cx, value, walked, axis, item)
     if isinstance(value.known, Array) and value.known.missing is not None:
         cx.fail(item, f"the index has missing entries ({rows_of(value.known.missing)})")
+    if value.type.element == "bool" and value.type.loops:
+        raise Carried
     if value.type.element == "int":
         _check_picks(cx, value, axis, item)
     if (
@@ -294,7 +296,7 @@ def range_tensor(cx: Context, value: RangeValue, node: tree.Node) -> Tensor:
     if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step != 0:
         count = max(0, (stop - start) // step + 1)
         axis = value.over if value.over is not None and value.over.size == count else Axis("element", count)
-        known = julia.DATA_FUNCTIONS["collect"](range(start, start + count * step, step))
+        known = julia.colon(start, stop, step)
         type_ = ir.Type("int", (), (axis,), min(start, stop), max(start, stop))
         return Tensor(ir.Call("range", exprs, type_), known if isinstance(known, Array) else None)
     if step == 0:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import product
 from typing import cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Carried, Context, LoopAxis, Wrong
-from mlmdsl.compiler.indexing import WHOLE, Position, axis_size, gather
-from mlmdsl.compiler.operators import binary, constant, lifted, tensor
+from mlmdsl.compiler.indexing import WHOLE, Position, axis_size, gather, range_tensor
+from mlmdsl.compiler.operators import binary, constant, known_tensor, known_type, lifted, tensor
 from mlmdsl.compiler.values import (
     Draw,
     Enumerated,
@@ -28,8 +29,8 @@ from mlmdsl.compiler.values import (
     Zipped,
     describe,
 )
-from mlmdsl.language import tree
-from mlmdsl.language.types import Axis
+from mlmdsl.language import julia, tree
+from mlmdsl.language.types import Array, Axis, Scalar
 
 
 def range_size(cx: Context, value: RangeValue, node: tree.Node) -> Tensor:
@@ -193,8 +194,87 @@ def bind_targets(cx: Context, iterator: tree.Iterator, item: Value) -> tuple[lis
     return names, list(item.items)
 
 
+UNWRITTEN = ir.Ref("a value without a form", ir.Type("any"), data=True)
+"""Stands for the expression of data whose value is known and that the program need not compute."""
+
+
+def known_items(cx: Context, iterable: Value, node: tree.Node) -> list[Value] | None:
+    """The items of an iterable whose values data decide; None where they do not."""
+    if isinstance(iterable, TupleValue):
+        return list(iterable.items)
+    if isinstance(iterable, Enumerated):
+        items = known_items(cx, iterable.iterable, node)
+        return None if items is None else [TupleValue((constant(k + 1), item)) for k, item in enumerate(items)]
+    if isinstance(iterable, Zipped):
+        parts = [known_items(cx, part, node) for part in iterable.iterables]
+        return (
+            None
+            if any(part is None for part in parts)
+            else [TupleValue(tuple(items)) for items in zip(*cast(list[list[Value]], parts), strict=False)]
+        )
+    if isinstance(iterable, Rows):
+        size = iterable.matrix.type.axes[iterable.axis].size
+        known = iterable.matrix.known is not None and isinstance(size, int)
+        return [_known_row(cx, iterable, k, node) for k in range(cast(int, size))] if known else None
+    vector = range_tensor(cx, iterable, node) if isinstance(iterable, RangeValue) else iterable
+    if not isinstance(vector, Tensor) or not isinstance(vector.known, Array) or vector.rank != 1:
+        return None
+    return [known_tensor(UNWRITTEN, item) for item in vector.known.values.tolist()]
+
+
+def _known_row(cx: Context, rows: Rows, position: int, node: tree.Node) -> Value:
+    at = Position(ir.Pick(constant(position + 1).expr), position + 1)
+    return gather(cx, rows.matrix, [at, WHOLE] if rows.axis == 0 else [WHOLE, at], node)
+
+
+def known_comprehension(cx: Context, node: tree.Comprehension | tree.Generator) -> Value | None:
+    """A comprehension over data, its value computed item by item; None where something is not known."""
+    results: list[Value] = []
+    sizes, axes = [], []
+    for iterator in node.iterators:
+        iterable = cx.expr(iterator.iterable)
+        items = known_items(cx, iterable, iterator)
+        if items is None:
+            return None
+        sizes.append(items)
+        axes.append(_indexed_axis(iterable))
+    for chosen in product(*reversed(sizes)):
+        pairs = [bind_targets(cx, it, item) for it, item in zip(node.iterators, reversed(chosen), strict=True)]
+        names = [name for names, _ in pairs for name in names]
+        with scope_of(cx, names, [value for _, values in pairs for value in values]):
+            if node.condition is None or cast(Tensor, cx.expr(node.condition)).known is True:
+                results.append(cx.expr(node.body))
+    if node.condition is not None:
+        return _known_result(results, [len(results)], [None])
+    return _known_result(results, [len(items) for items in sizes], axes)
+
+
+def _indexed_axis(iterable: Value) -> Axis | None:
+    """The axis whose indices a range is, if it is one."""
+    if not isinstance(iterable, RangeValue) or iterable.start.known != 1 or iterable.step.known != 1:
+        return None
+    return iterable.over or iterable.stop.counts
+
+
+def _known_result(results: Sequence[Value], sizes: Sequence[int], axes: Sequence[Axis | None]) -> Value | None:
+    """The scalars of a comprehension, column by column, as an array; anything else as a tuple."""
+    scalars = [value.known if isinstance(value, Tensor) and value.rank == 0 else None for value in results]
+    if any(scalar is None for scalar in scalars):
+        return TupleValue(tuple(results)) if len(sizes) == 1 and results else None
+    vector = julia.vector_literal(cast(list[Scalar], scalars))
+    whole = julia.call("reshape", [vector, *sizes]) if len(sizes) > 1 else vector
+    if not isinstance(whole, Array):
+        return None
+    whole = replace(whole, axes=tuple(axis or own for axis, own in zip(axes, whole.axes, strict=True)))
+    return known_tensor(replace(UNWRITTEN, type=known_type(whole)), whole)
+
+
 def comprehension(cx: Context, node: tree.Comprehension | tree.Generator) -> Value:
     """`[body for i in a, j in b if condition]`."""
+    if cx.data_only and not cx.loops:
+        known = known_comprehension(cx, node)
+        if known is not None:
+            return known
     if node.condition is None:
         iterables = [cx.expr(iterator.iterable) for iterator in node.iterators]
         named = [

@@ -174,10 +174,7 @@ def known_value(cx: Context, function: object, args: Sequence[Tensor], node: tre
     """A function's value on data, where every argument is known; Julia's own error where it has one."""
     if any(arg.known is None or arg.type.loops for arg in args):
         return None
-    try:
-        result = function(*(arg.known for arg in args))  # type: ignore[operator]
-    except julia.JuliaError as error:
-        cx.fail(node, error.message, error.hint)
+    result = function(*(arg.known for arg in args))  # type: ignore[operator]
     return result if isinstance(result, Array | int | float | bool | str) else None
 
 

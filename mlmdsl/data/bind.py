@@ -12,12 +12,13 @@ from typing import Any
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Context, Wrong
 from mlmdsl.compiler.dependence import names_in
+from mlmdsl.compiler.iteration import UNWRITTEN
 from mlmdsl.compiler.lower import new_context, raise_diagnostics
 from mlmdsl.compiler.operators import known_tensor, known_type
 from mlmdsl.compiler.values import Absent, Nothing, RangeValue, Tensor, Value, describe
 from mlmdsl.data.conversion import to_array
 from mlmdsl.data.tables import Table
-from mlmdsl.language import julia, tree
+from mlmdsl.language import tree
 from mlmdsl.language.errors import DataError, Diagnostic, did_you_mean
 from mlmdsl.language.source import Source
 from mlmdsl.language.types import Array, Axis, Scalar
@@ -72,6 +73,7 @@ def _block_values(source: Source, spec: tree.Spec, table: Table) -> dict[str, Va
         return columns
     cx = new_context(source, spec)
     cx.columns = table.name
+    cx.data_only = True
     cx.scope.update(columns)
     cx.scope["nrow()"] = Tensor(ir.Ref("nrow", ir.Type("int"), data=True), table.rows)
     return _assigned(cx, block)
@@ -130,19 +132,36 @@ def _abstract_block(source: Source, spec: tree.Spec) -> dict[str, Value]:
     row = Axis("row", "nrow()")
     assigned: set[str] = set()
     for statement in spec.data.body:
+        called = _called_names(statement)
         for mention in names_in(statement.value) if isinstance(statement, tree.Assign) else ():
-            if mention.id not in assigned and mention.id not in cx.scope and not _is_known_name(mention.id):
+            known = mention.id in assigned or mention.id in cx.scope or mention.id in called
+            if not known and not _is_known_name(mention.id):
                 cx.scope[mention.id] = Tensor(ir.Ref(mention.id, ir.Type("any", (), (row,)), data=True))
         if isinstance(statement, tree.Assign) and isinstance(statement.target, tree.Name):
             assigned.add(statement.target.id)
     return _assigned(cx, spec.data)
 
 
+def _called_names(node: object) -> set[str]:
+    """Names that a statement calls, binds or passes to `map`: they are no columns, unless they stand as values too."""
+    found: set[str] = set()
+    if isinstance(node, tuple):
+        return found.union(*(_called_names(item) for item in node))
+    if not isinstance(node, tree.Node):
+        return found
+    if isinstance(node, tree.Iterator):
+        found |= {target.id for target in node.targets}
+    if isinstance(node, tree.Lambda):
+        found |= {param.id for param in node.params}
+    return found.union(*(_called_names(getattr(node, field)) for field in node.__dataclass_fields__))
+
+
 def _is_known_name(name: str) -> bool:
+    """Whether a name is a value of the language (π, I, Int, a distribution): a function's name may be a column's too."""
     from mlmdsl.compiler.expressions import named_value
     from mlmdsl.language.functions import CONSTANTS, FUNCTIONS
 
-    return name in CONSTANTS or name in FUNCTIONS or named_value(name) is not None
+    return name in CONSTANTS or (name not in FUNCTIONS and named_value(name) is not None)
 
 
 # ── arguments ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -176,6 +195,7 @@ def given_value(name: str, value: Any) -> Value:
 def _fill(source: Source, spec: tree.Spec, model: tree.ModelDef, values: Mapping[str, Value], bound: bool) -> Arguments:
     """Every argument of the model: given, by default, or missing."""
     cx = new_context(source, spec)
+    cx.data_only = True
     result: dict[str, Value] = {}
     defaults: dict[str, ir.Expr] = {}
     drawn = _drawn_names(model)
@@ -207,7 +227,7 @@ def _default(cx: Context, param: tree.Param, defaults: dict[str, ir.Expr]) -> Va
         return Absent(param.name)
     if not isinstance(value, Tensor):
         return value
-    if not isinstance(value.expr, ir.Const):
+    if not isinstance(value.expr, ir.Const) and not _is_unwritten(value.expr):
         defaults[param.name] = value.expr
     type_ = value.type if value.known is None else known_type(value.known)
     low, high = (value.type.low, value.type.high) if type_.rank == 0 else (type_.low, type_.high)
@@ -309,3 +329,8 @@ class _Uses:
 
     def _mentions(self, node: object) -> bool:
         return self._is(node) or (isinstance(node, tree.Index) and self._is(node.base))
+
+
+def _is_unwritten(expr: ir.Expr) -> bool:
+    """Whether an expression holds a value that has no form in the program."""
+    return any(isinstance(node, ir.Ref) and node.name == UNWRITTEN.name for node in ir.walk(expr))
