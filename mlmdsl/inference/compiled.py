@@ -15,9 +15,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
+from mlmdsl.inference.graph import count_operations
 from mlmdsl.inference.metric import Metric
 from mlmdsl.inference.potential import GradientAndValue
 from mlmdsl.inference.tree import Noise, Settled, State, Tables, advance
@@ -42,8 +44,11 @@ def plain_step(evaluate: GradientAndValue, table: Tables) -> Step:
     return step
 
 
-def is_worth_compiling(steps: float, operations: int) -> bool:
-    """Whether that many steps, with so many operations in the gradient, are worth the wait."""
+def is_worth_compiling(steps: float, graph: GraphModule | None) -> bool:
+    """Whether that many steps with this gradient are worth the wait; never where the gradient is not a graph."""
+    if graph is None:
+        return False
+    operations = count_operations(graph)
     return steps * (operations + BOOKKEEPING) * SECONDS_PER_OPERATION > WORTH_COMPILING_S
 
 

@@ -19,7 +19,6 @@ from torch import Tensor
 from mlmdsl.inference.adaptation import StepSize, Window, reasonable_step, schedule
 from mlmdsl.inference.compiled import Step, compile_step, is_worth_compiling, plain_step
 from mlmdsl.inference.draws import Array, Progress, ProgressCallback
-from mlmdsl.inference.graph import count_operations
 from mlmdsl.inference.metric import Metric, estimate_metric, unit_metric
 from mlmdsl.inference.potential import Potential
 from mlmdsl.inference.settings import ENOUGH_DRAWS, INITIAL_TRIES, Raw, Settings
@@ -27,6 +26,8 @@ from mlmdsl.inference.tree import COLUMNS, Noise, State, start, tables
 
 BLOCK = 16
 """Steps between two looks at the host."""
+SETTLED_WINDOWS = 3
+"""Windows after which trees have about the size they will keep."""
 _ACCEPTANCE, _N_STEPS, _SIZE, _DIVERGING, _STEP_SIZE, _POTENTIAL, _ENERGY = range(len(COLUMNS))
 
 
@@ -107,8 +108,7 @@ class Sampler:
         self.generator.set_state(session.generator)
         if session.compiled:
             self._compile(session)
-        while session.window < len(self.windows):
-            self._warm_up(session, self.windows[session.window])
+        self.finish_warm_up(session)
         interrupted = False
         try:
             while int(session.counts.min()) < self.settings.draws:
@@ -119,8 +119,27 @@ class Sampler:
                 raise
         return self._gathered(session, interrupted)
 
-    def _warm_up(self, session: Session, window: Window) -> None:
-        started = perf_counter()
+    @torch.no_grad()
+    def next_rows(self, session: Session) -> list[Tensor]:
+        """One block of a run that is driven from outside: the rows that settled in it, their positions
+        unconstrained."""
+        metric = session.metric
+        if session.window < len(self.windows):
+            settled = self._warm_up(session, self.windows[session.window])
+        else:
+            finished, rows = self._block(session, self.table.max_size, session.step.settled)
+            settled = rows[finished]
+        position = metric.position(settled[:, len(COLUMNS) : len(COLUMNS) + self.dim])
+        return list(torch.cat([settled[:, : len(COLUMNS)], position], 1))
+
+    @torch.no_grad()
+    def finish_warm_up(self, session: Session) -> None:
+        """Do what is left of warm-up in a run that is driven from outside."""
+        while session.window < len(self.windows):
+            self._warm_up(session, self.windows[session.window])
+
+    def _warm_up(self, session: Session, window: Window) -> Tensor:
+        started, compiled_s = perf_counter(), self.compile_s
         finished, rows = self._block(
             session, torch.full_like(self.table.max_size, 1 << window.max_depth), session.step.exploring
         )
@@ -132,8 +151,9 @@ class Sampler:
             session.learned.append(settled[:, len(COLUMNS) :])
         if session.done >= window.transitions:
             self._close_window(session, window)
-        session.warmup_s += perf_counter() - started
+        session.warmup_s += perf_counter() - started - (self.compile_s - compiled_s)
         self._tell(session)
+        return settled
 
     def _close_window(self, session: Session, window: Window) -> None:
         """Learn the metric; begin new trees, since those that were growing have grown in the old one's coordinates."""
@@ -188,8 +208,8 @@ class Sampler:
         form changed."""
         left = sum(window.transitions for window in self.windows[session.window :]) / self.settings.chains
         steps = (left + self.settings.draws) * steps_per_transition
-        graph = self.potential.graph
-        if session.compiled or (graph is not None and is_worth_compiling(steps, count_operations(graph))):
+        settled = session.window >= SETTLED_WINDOWS
+        if session.compiled or (settled and is_worth_compiling(steps, self.potential.graph)):
             session.compiled = True
             self._compile(session)
 

@@ -31,13 +31,15 @@ Model = Callable[[], Any]
 
 @dataclass(frozen=True)
 class Site:
-    """One latent site: its part of q is q[start:stop], reshaped to `shape` and cast to `dtype`."""
+    """One latent site: its part of q is q[start:stop], reshaped to `shape` and cast to `dtype`; T as in the run that
+    was read."""
 
     name: str
     start: int
     stop: int
     shape: torch.Size
     dtype: torch.dtype
+    transform: Any
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class _Prototype(poutine.messenger.Messenger):
     def __init__(self) -> None:
         super().__init__()
         self.origins: dict[str, Tensor] = {}
+        self.transforms: dict[str, Any] = {}
 
     def _pyro_sample(self, msg: dict[str, Any]) -> None:
         if msg["is_observed"] or msg["value"] is not None or not _is_continuous(msg["fn"]):
@@ -103,6 +106,7 @@ class _Prototype(poutine.messenger.Messenger):
         shape = transform.inverse_shape(msg["fn"].shape())
         origin = torch.zeros(shape, **_number_type(msg["fn"]))
         self.origins[msg["name"]] = origin
+        self.transforms[msg["name"]] = transform
         msg["value"] = transform(origin)
         msg["done"] = True
 
@@ -120,7 +124,8 @@ def read_sites(model: Model, seed: int = 0) -> Sites:
     floats = [v.dtype for v in values if v.dtype.is_floating_point]
     latent, start = [], 0
     for name, origin in prototype.origins.items():
-        latent.append(Site(name, start, start + origin.numel(), origin.shape, origin.dtype))
+        transform = prototype.transforms[name]
+        latent.append(Site(name, start, start + origin.numel(), origin.shape, origin.dtype, transform))
         start += origin.numel()
     device = next(iter(prototype.origins.values())).device
     return Sites(model, tuple(latent), start, _widest(floats), device)
