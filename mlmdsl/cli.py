@@ -94,7 +94,7 @@ def run(
         _verify_device(sampling["device"])
         chosen = _seed(bound, seed, sampling["resume"], quiet)
         fit = _sample(bound, chosen, quiet, sampling)
-        status = _save(fit, output)
+        status = _save(fit, output, quiet)
         report(_summary(fit, format_))
         say(_postscript(fit), quiet)
         _finish(fit, status, strict)
@@ -148,7 +148,7 @@ def _verify_device(device: str) -> None:
             raise ValueError(f"--device cuda: PyTorch {torch.__version__} finds no CUDA device on this machine")
 
 
-def _save(fit: Fit, output: Path | None) -> Status:
+def _save(fit: Fit, output: Path | None, quiet: bool) -> Status:
     """Write the fit. Draws that cannot be saved are still worth a summary, so a failure is said, not raised."""
     if output is not None:
         try:
@@ -156,6 +156,7 @@ def _save(fit: Fit, output: Path | None) -> Status:
         except OSError as error:
             complain(fault(error))
             return Status.WRONG
+        say(f"saved {output}", quiet)
     return Status.FINE
 
 

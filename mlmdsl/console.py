@@ -49,11 +49,12 @@ def prepare_streams() -> None:
 def report(text: str) -> None:
     """Write a report to stdout. A reader that has gone away (`| head`) wants no more: that is no fault."""
     try:
-        sys.stdout.write(text if text.endswith("\n") or not text else f"{text}\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        with open(os.devnull, "w") as nowhere:
+        print(text, end="" if text.endswith("\n") or not text else "\n", flush=True)
+    except OSError as error:
+        with open(os.devnull, "w") as nowhere:  # what is left in the buffer goes here when the process ends
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise
 
 
 def complain(text: str) -> None:
@@ -85,15 +86,21 @@ def reported() -> Iterator[None]:
 
 
 def fault(error: Exception) -> str:
-    """What an exception says to a person. Errors of the spec and the data say it all; others are cut to a line."""
+    """What an exception says to a person.
+
+    Errors of the spec and the data say it all. Others are cut to a line, and one for each of their notes: where in the
+    spec the program stood.
+    """
     if isinstance(error, MlmError):
         return str(error)
     text = str(error).strip()
+    notes = [f"  {note}" for note in getattr(error, "__notes__", ())]
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     elif not isinstance(error, ValueError):
-        text = f"{type(error).__name__}: {text}"
-    return f"error: {text.splitlines()[0] if text else type(error).__name__}"
+        text = text if isinstance(error, RuntimeError) else f"{type(error).__name__}: {text}"
+        notes = notes or ["  `python -X dev -m mlmdsl …` shows where it comes from"]
+    return "\n".join([f"error: {text.splitlines()[0] if text else type(error).__name__}", *notes])
 
 
 def verify_writable(path: Path, option: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from mlmdsl.console import complain
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import TaskID
 
 PHASES = {"warmup": "warm-up", "sample": "sampling"}
@@ -66,9 +67,9 @@ class Lines(Display):
 
 
 class Bar(Display):
-    """A bar on the terminal for each phase: transitions, step size, divergences, time left."""
+    """A bar on the terminal for the phase that is on: transitions, step size, divergences, time left."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         from rich import progress
         from rich.console import Console
 
@@ -77,17 +78,17 @@ class Bar(Display):
             progress.BarColumn(),
             progress.TextColumn("{task.fields[figures]}"),
             progress.TimeRemainingColumn(compact=True),
-            console=Console(stderr=True),
+            console=console or Console(stderr=True),
             transient=True,
         )
         self.tasks: dict[str, TaskID] = {"compile": self.rich.add_task("compiling", total=None, figures="")}
 
     def show(self, report: Report) -> None:
-        """Move the bar of a phase, which begins where the phase does."""
-        if "compile" in self.tasks:
-            self.rich.remove_task(self.tasks.pop("compile"))
+        """Move the bar of this phase, and hide those of the others (stock Pyro runs the phases by turns)."""
         if report.phase not in self.tasks:
             self.tasks[report.phase] = self.rich.add_task(PHASES[report.phase], total=report.total, figures="")
+        for phase, task in self.tasks.items():
+            self.rich.update(task, visible=phase == report.phase)
         self.rich.update(self.tasks[report.phase], completed=report.done, figures=figures(report))
 
     def __enter__(self) -> Display:
