@@ -66,7 +66,7 @@ def simplify(module: GraphModule, example: Sequence[Tensor]) -> GraphModule:
     _share(module)
     module.graph.eliminate_dead_code()
     module.graph.lint()
-    module.delete_all_unused_submodules()
+    _forget_unused(module)
     module.recompile()
     return module
 
@@ -82,6 +82,13 @@ class _Recorder(Interpreter):
         value = super().run_node(n)
         self.values[n] = value
         return value
+
+
+def _forget_unused(module: GraphModule) -> None:
+    used = {node.target for node in module.graph.nodes if node.op == "get_attr"}
+    for name, _ in list(module.named_buffers()):
+        if name not in used:
+            delattr(module, name)
 
 
 def _is_pure(node: Node) -> bool:
