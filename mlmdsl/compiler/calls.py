@@ -10,7 +10,18 @@ from mlmdsl.compiler import ir
 from mlmdsl.compiler.bounds import bounds_of_exp, union
 from mlmdsl.compiler.context import Context
 from mlmdsl.compiler.operators import broadcast_axes, known_tensor, known_type, lifted, tensor
-from mlmdsl.compiler.values import Nested, RangeValue, Tensor, Text, TupleValue, TypeName, Value, describe
+from mlmdsl.compiler.values import (
+    Nested,
+    RangeValue,
+    Rows,
+    Tensor,
+    Text,
+    TupleValue,
+    TypeName,
+    Value,
+    Zipped,
+    describe,
+)
 from mlmdsl.language import julia, tree
 from mlmdsl.language.functions import Function
 from mlmdsl.language.types import Array, Axis, Scalar
@@ -22,6 +33,8 @@ def call_function(
     cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, dotted: bool, node: tree.Node
 ) -> Value:
     """`f(args; keywords)` or `f.(args)`."""
+    if dotted and row.kind != "elementwise" and any(isinstance(arg, Rows | Nested) for arg in args):
+        return _of_each(cx, row, args, keywords, node)
     _check_arity(cx, row, args, keywords, node)
     if row.name in ("round", "floor", "ceil", "trunc") and isinstance(args[0], TypeName):
         return _rounded_to_integer(cx, row, args[1:], dotted, node)
@@ -36,6 +49,22 @@ def call_function(
     if row.kind == "reduce":
         return _reduction(cx, row, args, keywords, node)
     return _vector_call(cx, row, args, keywords, node)
+
+
+def _of_each(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
+    """`sum.(eachrow(X))`: f of each array."""
+    from mlmdsl.compiler.iteration import comprehend
+
+    places = [position for position, arg in enumerate(args) if isinstance(arg, Rows | Nested)]
+    over = args[places[0]] if len(places) == 1 else Zipped(tuple(args[place] for place in places))
+
+    def body(items: Sequence[Value]) -> Value:
+        item = items[0]
+        given = dict(zip(places, item.items if isinstance(item, TupleValue) else [item], strict=True))
+        filled = [given.get(position, arg) for position, arg in enumerate(args)]
+        return call_function(cx, row, filled, keywords, False, node)
+
+    return comprehend(cx, [("x", over)], body, node)
 
 
 def _check_arity(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> None:
@@ -188,6 +217,10 @@ def _reduction(cx: Context, row: Function, args: Sequence[Value], keywords: Keyw
         args = [apply_function(cx, args[0], [args[1]], True, node)]
     if isinstance(args[0], Nested) and row.name == "sum":
         return _sum_of_arrays(args[0])
+    if isinstance(args[0], TupleValue):
+        from mlmdsl.compiler.expressions import stack
+
+        args = [stack(cx, [tensor(cx, item, node) for item in args[0].items], node), *args[1:]]
     x = tensor(cx, args[0], node)
     if x.rank == 0:
         if x.type.element == "text" or row.name not in ("sum", "prod", "mean", "minimum", "maximum", "norm", "abs"):
@@ -264,7 +297,7 @@ def _vector_call(cx: Context, row: Function, args: Sequence[Value], keywords: Ke
     )
     if x.rank == 0 and row.name not in ("copy", "collect", "LazyArray"):
         cx.fail(node, f"{row.name} is a function of an array, found {describe(x)}")
-    if x.rank > 1 and not matrices and not (row.name in ("cumsum", "cumprod") and "dims" in keywords):
+    if x.rank > 1 and not matrices and "dims" not in keywords:
         cx.fail(node, f"{row.name} is a function of a vector, found {describe(x)}")
     known = known_call(cx, row.name, [x], keywords, node)
     low, high = (

@@ -11,7 +11,17 @@ from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Context
 from mlmdsl.compiler.families import family_draw
 from mlmdsl.compiler.operators import broadcast_axes, constant, tensor
-from mlmdsl.compiler.values import Draw, FamilyName, Nothing, Tensor, TupleValue, TypeName, Value, describe
+from mlmdsl.compiler.values import (
+    Draw,
+    FamilyName,
+    Nothing,
+    Tensor,
+    TupleValue,
+    TypeName,
+    Value,
+    describe,
+    describe_type,
+)
 from mlmdsl.language import tree
 from mlmdsl.language.types import Axis
 
@@ -93,7 +103,9 @@ def _bounded(cx: Context, name: str, args: Sequence[Value], keywords: Keywords, 
 def _bound(cx: Context, value: Value | None, default: float, node: tree.Node) -> Tensor:
     if value is None or isinstance(value, Nothing):
         return constant(default)
-    return tensor(cx, value, node)
+    bound = tensor(cx, value, node)
+    infinite = isinstance(bound.known, float) and bound.known in (-inf, inf)
+    return constant(cast(float, bound.known)) if infinite else bound
 
 
 def _stand_in(axes: tuple[Axis, ...]) -> Tensor:
@@ -137,14 +149,14 @@ def _size_name(size: Tensor, position: int) -> str:
 
 def _columns(base: ir.Dist, axes: tuple[Axis, ...]) -> ir.Dist:
     """Copies of a vector distribution: the columns of a matrix."""
-    inner = (
-        base
-        if not base.plates
-        else replace(base, family="independent", args=(base,), plates=(), event=base.axes, columns=False)
-    )
-    if len(axes) != 1:
-        inner = replace(inner, columns=True)
-    return replace(inner, plates=axes, columns=True)
+    return replace(_joint(base), plates=axes, columns=True)
+
+
+def _joint(base: ir.Dist) -> ir.Dist:
+    """A distribution of arrays as one of whole draws: its plates become axes of the event."""
+    if not base.plates:
+        return base
+    return replace(base, family="independent", args=(base,), plates=(), event=base.axes, columns=False, options=())
 
 
 def _array(cx: Context, name: str, args: Sequence[Value], node: tree.Node) -> Draw:
@@ -179,9 +191,24 @@ def _stacked(cx: Context, dists: Sequence[ir.Dist], node: tree.Node) -> ir.Dist:
         arguments = zip(*(cast(tuple[ir.Expr, ...], dist.args) for dist in dists), strict=True)
         args = tuple(_stack(cx, argument, axis) for argument in arguments)
         return replace(first, args=args, loops=loops, collection=(axis,), low=low, high=high)
-    if any(dist.event or dist.plates or dist.collection for dist in dists):
-        cx.fail(node, "an array of different distributions is for distributions of one number each")
-    return ir.Dist("stacked", (tuple(dists),), cast(ir.Element, element), loops, collection=(axis,), low=low, high=high)
+    if any(dist.collection for dist in dists):
+        cx.fail(node, "an array of distributions is made of distributions, found an array of them in it")
+    parts = tuple(_joint(dist) for dist in dists)
+    event = _event_of(cx, parts, node)
+    return ir.Dist(
+        "stacked", (parts,), cast(ir.Element, element), loops, event=event, collection=(axis,), low=low, high=high
+    )
+
+
+def _event_of(cx: Context, parts: Sequence[ir.Dist], node: tree.Node) -> tuple[Axis, ...]:
+    """The axes of a draw, which are those of every part's."""
+    shapes = [describe_type(ir.Type(dist.element, (), dist.event)) for dist in parts]
+    for dist, shape in zip(parts[1:], shapes[1:], strict=True):
+        sizes = zip(parts[0].event, dist.event, strict=False)
+        differ = any(isinstance(a.size, int) and isinstance(b.size, int) and a.size != b.size for a, b in sizes)
+        if differ or len(dist.event) != len(parts[0].event):
+            cx.fail(node, f"these distributions differ in shape: one of {shapes[0]}, one of {shape}")
+    return parts[0].event
 
 
 def _same_shape(first: ir.Dist, other: ir.Dist) -> bool:
@@ -215,7 +242,7 @@ def _mixture(cx: Context, args: Sequence[Value], node: tree.Node) -> Draw:
     loops = cx.loop_axes([*(ir.Type(loops=dist.loops) for dist in components), weights.type])
     element = "int" if all(dist.element == "int" for dist in components) else "real"
     low, high = min(dist.low for dist in components), max(dist.high for dist in components)
-    event = components[0].event
+    event = _event_of(cx, components, node)
     return Draw(
         ir.Dist(
             "mixture",
@@ -231,6 +258,8 @@ def _mixture(cx: Context, args: Sequence[Value], node: tree.Node) -> Draw:
 
 def _mixture_of_family(cx: Context, args: Sequence[Value], node: tree.Node) -> list[Value]:
     name = cast(FamilyName, args[0]).name
+    if len(args) > 1 and isinstance(args[1], Tensor) and args[1].rank == 1:
+        return [family_draw(cx, name, args[1:2], True, node), *args[2:]]
     if len(args) < 2 or not isinstance(args[1], TupleValue):
         cx.fail(node, f"MixtureModel({name}, …) takes a vector of parameter tuples: `[(0.0, 1.0), (3.0, 1.0)]`")
     draws = []
@@ -242,14 +271,14 @@ def _mixture_of_family(cx: Context, args: Sequence[Value], node: tree.Node) -> l
 
 def _components(cx: Context, value: Value, node: tree.Node) -> list[ir.Dist]:
     if isinstance(value, TupleValue):
-        dists = [_draw(cx, item, "MixtureModel", node) for item in value.items]
-    else:
-        dists = [_draw(cx, value, "MixtureModel", node)]
-        if len(dists[0].collection) != 1:
-            cx.fail(node, "MixtureModel needs a vector of distributions", "write `[d₁, d₂]` or `Normal.(μ, σ)`")
-    if not dists or any(dist.plates for dist in dists):
-        cx.fail(node, "MixtureModel mixes distributions of one number or one vector each")
-    return dists
+        dists = [_joint(_draw(cx, item, "MixtureModel", node)) for item in value.items]
+        if not dists or any(dist.collection for dist in dists):
+            cx.fail(node, "MixtureModel mixes distributions of one number or one array each")
+        return dists
+    whole = _draw(cx, value, "MixtureModel", node)
+    if len(whole.collection) != 1:
+        cx.fail(node, "MixtureModel needs a vector of distributions", "write `[d₁, d₂]` or `Normal.(μ, σ)`")
+    return [replace(_joint(replace(whole, collection=())), collection=whole.collection)]
 
 
 def _weights(cx: Context, value: Value | None, axis: Axis, node: tree.Node) -> Tensor:
@@ -352,12 +381,10 @@ def _merged(
     from mlmdsl.compiler.operators import elementwise
 
     inner_location, inner_scale = (Tensor(cast(ir.Expr, arg)) for arg in base.args[:2])
-    simple = isinstance(inner_location.expr, ir.Const) and inner_location.expr.value == 0
-    shifted = (
-        location
-        if simple
-        else elementwise(cx, "+", [location, elementwise(cx, "*", [scale, inner_location], True, node)], True, node)
-    )
+    shifted = location
+    if not (isinstance(inner_location.expr, ir.Const) and inner_location.expr.value == 0):
+        moved = elementwise(cx, "*", [scale, inner_location], True, node)
+        shifted = moved if location.known == 0 else elementwise(cx, "+", [location, moved], True, node)
     scaled = inner_scale if scale.known == 1 else elementwise(cx, "*", [scale, inner_scale], True, node)
     return shifted, scaled, replace(cast(ir.Dist, base.args[2]), collection=base.collection)
 

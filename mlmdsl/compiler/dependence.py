@@ -23,18 +23,22 @@ class Accesses:
     read_first: set[str] = field(default_factory=set)
 
 
-def is_independent(node: tree.For, outer: frozenset[str], observed: frozenset[str]) -> bool:
+def is_independent(
+    node: tree.For, outer: frozenset[str], observed: frozenset[str], sums: frozenset[str] = frozenset()
+) -> bool:
     """Whether the iterations of a loop are independent.
 
     Args:
         outer: names that have a value before the loop.
         observed: names of data: `y[i] ~ …` writes nothing there.
+        sums: names that the body only adds to: their order does not matter.
     """
     accesses = Accesses()
     variables = {target.id for iterator in node.iterators for target in iterator.targets}
     for statement in node.body:
         _statement(statement, accesses, observed)
-    if any(name in outer or name in accesses.read_first for name in accesses.assigned):
+    own = [name for name in accesses.assigned if name not in sums]
+    if any(name in outer or name in accesses.read_first for name in own):
         return False
     needed = {iterator.targets[0].id for iterator in node.iterators}
     return all(_one_place(name, accesses, needed, variables) for name in accesses.written)

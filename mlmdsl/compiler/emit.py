@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -144,15 +144,30 @@ def _summary(model: ir.Model) -> str:
 
 
 def _samples(body: Sequence[ir.Statement]) -> list[ir.Sample]:
-    found: list[ir.Sample] = []
+    return [statement for statement in _flat(body) if isinstance(statement, ir.Sample)]
+
+
+def _changing_reals(body: Sequence[ir.Statement]) -> frozenset[str]:
+    """Names that several statements define and that are not whole numbers of the data: tensors from the start."""
+    values: dict[str, list[ir.Expr]] = {}
+    for statement in _flat(body):
+        if isinstance(statement, ir.Let | ir.SetIndex):
+            values.setdefault(statement.name, []).append(statement.value)
+    return frozenset(
+        name
+        for name, found in values.items()
+        if len(found) > 1 and not all(value.type.element == "int" and ir.is_data(value) for value in found)
+    )
+
+
+def _flat(body: Sequence[ir.Statement]) -> Iterator[ir.Statement]:
+    """Every statement, those inside loops and branches too."""
     for statement in body:
-        if isinstance(statement, ir.Sample):
-            found.append(statement)
-        elif isinstance(statement, ir.Loop):
-            found += _samples(statement.body)
+        yield statement
+        if isinstance(statement, ir.Loop):
+            yield from _flat(statement.body)
         elif isinstance(statement, ir.Branch):
-            found += _samples(statement.then) + _samples(statement.otherwise)
-    return found
+            yield from _flat((*statement.then, *statement.otherwise))
 
 
 def _constants(em: Emitter, model: ir.Model) -> list[str]:
@@ -203,6 +218,7 @@ class _Body:
         self.plate_names: set[str] = set()
         self.factors = 0
         self.variables: tuple[str, ...] = ()
+        self.changing = _changing_reals(model.body)
         samples = _samples(model.body)
         self.site_names = frozenset(sample.target for sample in samples)
         entered = [(axis, dim) for sample in samples for axis, dim, _ in self.sample_plates(sample)]
@@ -216,10 +232,11 @@ class _Body:
 
     def let(self, node: ir.Let, indent: int) -> None:
         """`x = e`, tracked or not."""
-        code = self.em.tensor(node.value) if node.tracked else self.em.code(node.value)
+        changes = node.name in self.changing
+        code = self.em.tensor(node.value) if node.tracked or changes else self.em.code(node.value)
         if node.tracked:
             code = form("pyro.deterministic({0}, {1})", literal(node.name), code)
-        if self.em.is_python(node.value) and not node.tracked:
+        if self.em.is_python(node.value) and not node.tracked and not changes:
             self.em.python_numbers.add(node.name)
         elif self.em.is_integral(node.value) and not node.tracked:
             self.em.longs.add(node.name)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.layout import Placed, arranged, keys_of
+from mlmdsl.compiler.layout import Key, Placed, arranged, keys_of
 from mlmdsl.compiler.python_text import Code, call, form, literal
 from mlmdsl.language.functions import FUNCTIONS, Function
 
@@ -63,13 +63,12 @@ def _reduce(em: Emitter, expr: ir.Call, row: Function) -> Code:
     whole = not x.type.loops and len(axes) == x.type.rank and not keep
     numbers = [literal(axis - x.type.rank) for axis in axes]
     some = numbers[0] if len(numbers) == 1 else ast.Tuple(numbers, ast.Load())
-    dims: list[Code] = [] if whole else [some, *([literal(True)] if keep else [])]
-    template = row.torch.replace("{dims}", ", ".join(f"{{d{k}}}" for k in range(len(dims))))
-    named = {f"d{k}": code for k, code in enumerate(dims)}
+    stays = ", keepdim=True" if keep else ""
+    template = row.torch.replace("{dims}", "" if whole else f"{{axes}}{stays}").replace("{keep}", stays)
     normalize = literal(bool(options.get("normalize", True)))
     x_code = em.code(x) if row.name in ("any", "all", "count") else em.real(x)
     rest = [em.code(arg) if em.is_python(arg) else em.tensor(arg) for arg in expr.args[1:]]
-    return form(template, x_code, *rest, axes=some, normalize=normalize, **named)
+    return form(template, x_code, *rest, axes=some, normalize=normalize)
 
 
 def _vector(em: Emitter, expr: ir.Call, row: Function) -> Code:
@@ -109,7 +108,7 @@ def _range_length(em: Emitter, expr: ir.Call) -> Code:
 
 
 def _range(em: Emitter, expr: ir.Call) -> Code:
-    from mlmdsl.compiler.emit_expressions import plus
+    from mlmdsl.compiler.emit_expressions import range_code
 
     start, stop, step = expr.args
     if expr.type.element != "int":
@@ -119,10 +118,9 @@ def _range(em: Emitter, expr: ir.Call) -> Code:
             em.code(step),
             em.code(stop),
         )
-    by = step.value if isinstance(step, ir.Const) else 1
-    return form(
-        "torch.arange({0}, {1}, {2})", em.integer(start), plus(em.integer(stop), 1 if by > 0 else -1), em.integer(step)
-    )
+    within = range_code(em, start, stop, step)
+    assert isinstance(within, ast.Call)
+    return call(form("torch.arange"), *within.args)
 
 
 def _linspace(em: Emitter, expr: ir.Call) -> Code:
@@ -156,7 +154,7 @@ def _fill(em: Emitter, expr: ir.Call) -> Code:
 
 def _hcat(em: Emitter, expr: ir.Call) -> Code:
     rows = expr.type.axes[0]
-    columns = [_column(em, part, em.size(rows), expr) for part in expr.args]
+    columns = [_along_loops(em, part, _column(em, part, em.size(rows), expr), expr) for part in expr.args]
     if all(part.type.rank == 1 for part in expr.args) and not expr.type.loops:
         return form("torch.stack({0}, -1)", ast.List([em.real(part) for part in expr.args], ast.Load()))
     return form("torch.cat({0}, -1)", ast.List(columns, ast.Load()))
@@ -174,7 +172,20 @@ def _column(em: Emitter, part: ir.Expr, rows: Code, whole: ir.Call) -> Code:
 def _vcat(em: Emitter, expr: ir.Call) -> Code:
     axis = literal(-expr.type.rank)
     items = [em.tensor(part) if part.type.rank else form("{0}[..., None]", em.tensor(part)) for part in expr.args]
+    items = [_along_loops(em, part, code, expr) for part, code in zip(expr.args, items, strict=True)]
     return form("torch.cat({0}, {1})", ast.List(items, ast.Load()), axis)
+
+
+def _along_loops(em: Emitter, part: ir.Expr, code: Code, whole: ir.Call) -> Code:
+    """A part of a concatenation, expanded along the loops that it does not vary along but the others do."""
+    have = {axis.name for axis in part.type.loops}
+    if all(axis.name in have for axis in whole.type.loops):
+        return code
+    rank = whole.type.rank
+    keys: list[Key] = [*(axis.name for axis in part.type.loops), *range(rank)]
+    code = arranged(Placed(code, tuple(keys)), [*(axis.name for axis in whole.type.loops), *range(rank)])
+    sizes = [literal(-1) if axis.name in have else em.size(axis) for axis in whole.type.loops]
+    return call(form("{0}.expand", code), *sizes, *([literal(-1)] * rank))
 
 
 def _vec(em: Emitter, expr: ir.Call) -> Code:
@@ -300,5 +311,6 @@ _RULES: dict[str, Callable[[Emitter, ir.Call], Code]] = {
     "matrix_inv": lambda em, expr: form("torch.linalg.inv({0})", em.tensor(expr.args[0])),
     "qr_Q": lambda em, expr: form("torch.linalg.qr({0}).Q", em.tensor(expr.args[0])),
     "qr_R": lambda em, expr: form("torch.linalg.qr({0}).R", em.tensor(expr.args[0])),
+    "sign_of_det": lambda em, expr: form("torch.linalg.slogdet({0}).sign", em.tensor(expr.args[0])),
     "skipmissing": lambda em, expr: form("{0}[~{0}.isnan()]", em.code(expr.args[0])),
 }

@@ -159,11 +159,11 @@ def event_code(em: Emitter, dist: ir.Dist, outer: Batch) -> Code:
     keys = batch_keys((), dist.plates, em.loop_names)
     loops = [key if isinstance(key, str) else None for key in outer]
     code = dist_code(em, dist, [*loops, *keys])
-    if dist.family == "stacked":
-        return code
     covered = _covered(dist)
     if not all(key in covered for key in keys):
-        sizes = [literal(-1) if key is None else _loop_size(em, dist, key) for key in loops]
+        while loops and loops[0] is None:
+            loops.pop(0)
+        sizes = [literal(1) if key is None else _loop_size(em, dist, key) for key in loops]
         sizes += [em.size(axis) for axis in dist.plates]
         code = form("{0}.expand({1})", code, ast.List(sizes, ast.Load()))
     if dist.columns:
@@ -180,12 +180,17 @@ def _loop_size(em: Emitter, dist: ir.Dist, name: str) -> Code:
 
 def _covered(dist: ir.Dist) -> set[Key]:
     """The batch axes that some parameter has at full size."""
-    found: set[Key] = set()
+    found: set[Key] = {len(dist.plates) - 1} if dist.family == "stacked" else set()
+    own_axes = dist.family in _OWN_AXES
     for arg, rank in _leaves(dist):
         keys = keys_of(arg.type)
         found |= {key for key in keys if isinstance(key, str)}
-        found |= {key for key in keys if isinstance(key, int) and rank == 0}
+        found |= {key for key in keys if isinstance(key, int) and rank == 0 and not own_axes}
     return found
+
+
+_OWN_AXES = frozenset({"independent", "ordered", "pushed_ordered", "mixture", "stacked"})
+"""Families whose components have array axes of their own, which are none of the plates."""
 
 
 def _leaves(dist: ir.Dist) -> Iterator[tuple[ir.Expr, int]]:

@@ -53,6 +53,8 @@ class Emitter:
         if isinstance(expr, ir.Map):
             return all(self.is_python(arg) for arg in expr.args)
         if isinstance(expr, ir.Call):
+            if expr.function in ("float", "identity"):
+                return self.is_python(expr.args[0])
             if expr.function in ("size", "range_length", "to_int"):
                 return expr.function != "to_int" or (expr.type.is_scalar and ir.is_data(expr))
             return self.is_hoisted(expr) and expr.type.is_scalar
@@ -289,12 +291,14 @@ def _stack(em: Emitter, expr: ir.Stack) -> Code:
 def _sequence(em: Emitter, expr: ir.Sequence) -> Code:
     em.python_numbers.add(expr.variable)
     em.local.add(expr.variable)
-    item = em.tensor(expr.body)
+    item = arranged(Placed(em.tensor(expr.body), keys_of(expr.body.type)), keys_of(expr.body.type))
     target = ast.Name(em.names(expr.variable), ast.Store())
     tests = [em.code(expr.condition)] if expr.condition is not None else []
     part = ast.comprehension(target, range_code(em, expr.start, expr.stop, expr.step), tests, 0)
-    packed = form("torch.stack({0})", ast.ListComp(item, [part]))
-    return packed
+    made = ast.ListComp(item, [part])
+    if expr.type.loops:
+        return form("torch.stack({0}, {1})", made, literal(-1 - expr.body.type.rank))
+    return form("torch.stack({0})", made)
 
 
 def range_code(em: Emitter, start: ir.Expr, stop: ir.Expr, step: ir.Expr) -> Code:
@@ -303,7 +307,9 @@ def range_code(em: Emitter, start: ir.Expr, stop: ir.Expr, step: ir.Expr) -> Cod
     first, last = em.integer(start), em.integer(stop)
     if by == 1:
         return form("range({0}, {1})", first, plus(last, 1))
-    end = plus(last, 1 if by is None or by > 0 else -1)
+    down = step.type.high < 0
+    known = down or step.type.low > 0
+    end = plus(last, -1 if down else 1) if known else form("{0} + (1 if {1} > 0 else -1)", last, em.integer(step))
     return form("range({0}, {1}, {2})", first, end, em.integer(step))
 
 

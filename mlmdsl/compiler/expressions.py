@@ -130,8 +130,23 @@ def _compare(cx: Context, op: str, dotted: bool, left: Value, right: Value, node
     if isinstance(left, Text) and isinstance(right, Text):
         return constant((left.text == right.text) == (op in ("==", "===")))
     op = {"===": "==", "!==": "!="}.get(op, op)
+    if op == "in" and not dotted:
+        return _member(cx, left, right, node)
     sides = [_comparable(cx, side, node) for side in (left, right)]
     return elementwise(cx, op, sides, dotted, node)
+
+
+def _member(cx: Context, left: Value, right: Value, node: tree.Node) -> Value:
+    """`x in (a, b)`, `x ∈ xs`: whether x equals an item."""
+    items = list(right.items) if isinstance(right, TupleValue) else [right]
+    same = [_compare(cx, "==", True, left, item, node) for item in items]
+    found: Value = constant(False)
+    for part in same:
+        numbers = tensor(cx, part, node)
+        one = call_function(cx, FUNCTIONS["any"], [numbers], {}, False, node) if numbers.rank else numbers
+        found = one if found is same or isinstance(found, Tensor) and found.known is False else binary(
+            cx, "||", found, one, True, node)  # fmt: skip
+    return found
 
 
 def _comparable(cx: Context, value: Value, node: tree.Node) -> Tensor:
@@ -185,6 +200,11 @@ def _range(cx: Context, node: tree.Range) -> Value:
 
 
 def _call(cx: Context, node: tree.Call) -> Value:
+    if isinstance(node.function, tree.Name) and node.function.id == "view" and "view" not in cx.scope and node.args:
+        return index(cx, cx.expr(node.args[0]), node.args[1:], node)
+    if len(node.args) == 1 and isinstance(node.args[0], tree.Splat) and _is_name(node.function, ("hcat", "vcat")):
+        joined = [_callee(cx, node.function), cx.expr(node.args[0].operand)]
+        return call_function(cx, FUNCTIONS["reduce"], joined, {}, False, node)
     function = _callee(cx, node.function)
     if _is_generator_call(node):
         argument = cast(tree.Generator, node.args[-1])
@@ -195,6 +215,10 @@ def _call(cx: Context, node: tree.Call) -> Value:
     return call_value(cx, function, args, keywords, node.dotted, node)
 
 
+def _is_name(node: tree.Expression, names: Sequence[str]) -> bool:
+    return isinstance(node, tree.Name) and node.id in names
+
+
 def _is_generator_call(node: tree.Call) -> bool:
     return bool(node.args) and isinstance(node.args[-1], tree.Generator)
 
@@ -203,9 +227,19 @@ def _argument(cx: Context, node: tree.Expression) -> Sequence[Value]:
     if isinstance(node, tree.Splat):
         value = cx.expr(node.operand)
         if not isinstance(value, TupleValue):
-            cx.fail(node, f"`...` spreads a tuple, found {describe(value)}")
+            return _spread(cx, value, node)
         return value.items
+    if isinstance(node, tree.Colon):
+        return [Text(":")]
     return [cx.expr(node)]
+
+
+def _spread(cx: Context, value: Value, node: tree.Splat) -> Sequence[Value]:
+    """The items of a vector whose length is known."""
+    length = value.rank and value.type.axes[0].size if isinstance(value, Tensor) else None
+    if not isinstance(value, Tensor) or value.rank != 1 or not isinstance(length, int):
+        cx.fail(node, f"`...` spreads a tuple or a vector of a known length, found {describe(value)}")
+    return [index(cx, value, [tree.Number(value=k + 1, span=node.span)], node) for k in range(length)]
 
 
 def _callee(cx: Context, node: tree.Expression) -> Value:

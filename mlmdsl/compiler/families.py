@@ -30,8 +30,10 @@ def family_draw(cx: Context, name: str, args: Sequence[Value], dotted: bool, nod
     """A distribution of the table, given its arguments."""
     if name in ("MvNormal", "MvTDist"):
         return Draw(_multivariate(cx, name, args, node))
-    if name in ("Dirichlet", "Categorical") and args:
+    if name in ("Dirichlet", "Categorical", "Multinomial") and args:
         args = _sized(cx, name, args, node)
+    if name == "MvNormalCanon" and len(args) == 1:
+        args = [_zero_mean(cx, name, args[0], node), args[0]]
     family = DISTRIBUTIONS[name]
     numbers = [tensor(cx, value, node) for value in _with_defaults(cx, family, args, node)]
     for parameter, value in zip(family.parameters, numbers, strict=True):
@@ -64,16 +66,20 @@ def _signature(family: Family) -> str:
 
 
 def _sized(cx: Context, name: str, args: Sequence[Value], node: tree.Node) -> list[Value]:
-    """`Dirichlet(d, α)` and `Categorical(k)`: a size and one number in place of a vector."""
+    """`Dirichlet(d, α)`, `Categorical(k)`, `Multinomial(n, k)`: a size in place of a vector."""
     numbers = [tensor(cx, value, node) for value in args]
-    wanted = 2 if name == "Dirichlet" else 1
+    wanted = 1 if name == "Categorical" else 2
     if len(numbers) != wanted or any(value.rank for value in numbers):
         return list(args)
-    axis = cx.axis("category", numbers[0])
+    size = numbers[1] if name == "Multinomial" else numbers[0]
+    if not size.is_data or size.type.element not in ("int", "any") or size.type.loops or size.type.high < 1:
+        cx.fail(node, f"{name}'s number of categories is a whole number known from the data, found {describe(size)}")
+    axis = cx.axis("category", size)
     if name == "Dirichlet":
-        return [Tensor(ir.Call("fill", (numbers[1].expr,), ir.Type("real", (), (axis,), 0, inf)))]
-    share = elementwise(cx, "/", [constant(1.0), numbers[0]], False, node)
-    return [Tensor(ir.Call("fill", (share.expr,), ir.Type("real", (), (axis,), 0, 1)))]
+        type_ = ir.Type("real", numbers[1].type.loops, (axis,), numbers[1].type.low, numbers[1].type.high)
+        return [Tensor(ir.Call("fill", (numbers[1].expr,), type_))]
+    share = elementwise(cx, "/", [constant(1.0), size], False, node)
+    return [*args[: wanted - 1], Tensor(ir.Call("fill", (share.expr,), ir.Type("real", (), (axis,), 0, 1)))]
 
 
 def _family_dist(cx: Context, family: Family, args: Sequence[Tensor], dotted: bool, node: tree.Node) -> ir.Dist:
@@ -188,6 +194,8 @@ def _multivariate(cx: Context, name: str, args: Sequence[Value], node: tree.Node
         check_support(cx, name, DISTRIBUTIONS[name].parameters[0], value, node)
     covariance = args[-1]
     mean = tensor(cx, args[-2], node) if len(args) == most else _zero_mean(cx, name, covariance, node)
+    if name == "MvNormal" and mean.rank == 0 and isinstance(mean.known, int) and mean.known > 0:
+        mean = _zeros(cx.axis("dimension", mean))
     if mean.rank != 1:
         cx.fail(node, f"{name}'s μ is a vector, found {describe(mean)}", "for a number, write `Normal(μ, σ)`")
     scales = _independent_scales(cx, covariance, node)
@@ -201,10 +209,14 @@ def _zero_mean(cx: Context, name: str, covariance: Value, node: tree.Node) -> Te
         axis = covariance.diagonal.type.axes[0]
     elif isinstance(covariance, Factorization):
         axis = covariance.lower.type.axes[0]
-    elif isinstance(covariance, Tensor) and covariance.rank == 2:
+    elif isinstance(covariance, Tensor) and covariance.rank in ((1, 2) if name == "MvNormal" else (2,)):
         axis = covariance.type.axes[0]
     else:
         cx.fail(node, f"{name} of {describe(covariance)} alone has no length", f"write `{name}(zeros(n), …)`")
+    return _zeros(axis)
+
+
+def _zeros(axis: Axis) -> Tensor:
     return Tensor(ir.Call("zeros", (), ir.Type("real", (), (axis,), 0, 0)))
 
 

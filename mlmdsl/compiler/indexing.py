@@ -139,9 +139,11 @@ def _lower_item(cx: Context, base: Tensor, position: int, item: tree.Expression)
 
 
 def _range_item(cx: Context, value: RangeValue, size: Tensor, item: tree.Expression) -> Position:
-    if value.step.known != 1 or value.start.type.loops or value.stop.type.loops:
+    if value.step.known != 1:
         numbers = range_tensor(cx, value, item)
         return Position(ir.Pick(numbers.expr), numbers.known)
+    if value.start.type.loops or value.stop.type.loops:
+        raise Carried
     for end in (value.start, value.stop):
         empty = isinstance(value.start.known, int) and value.stop.known == value.start.known - 1
         if not empty:
@@ -291,6 +293,8 @@ def _known_gather(cx: Context, base: Tensor, positions: Sequence[Position], node
 
 def range_tensor(cx: Context, value: RangeValue, node: tree.Node) -> Tensor:
     """A range as a vector of integers (or reals)."""
+    if any(end.type.loops for end in (value.start, value.stop, value.step)):
+        raise Carried
     start, stop, step = value.start.known, value.stop.known, value.step.known
     exprs = (value.start.expr, value.stop.expr, value.step.expr)
     if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step != 0:

@@ -15,7 +15,7 @@ from typing import cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Carried, Context, LoopAxis, Wrong
-from mlmdsl.compiler.indexing import WHOLE, Position, axis_size, gather, range_tensor
+from mlmdsl.compiler.indexing import WHOLE, Position, axis_size, gather, index, range_tensor
 from mlmdsl.compiler.operators import binary, constant, known_tensor, known_type, lifted, tensor
 from mlmdsl.compiler.values import (
     Draw,
@@ -81,7 +81,11 @@ def walk_axis(cx: Context, name: str, iterable: Value, node: tree.Node) -> tuple
         walked = Position(ir.Slice(constant(1).expr, constant(1).expr, loop.axis))
         positions = [walked, WHOLE] if iterable.axis == 0 else [WHOLE, walked]
         return loop, gather(cx, iterable.matrix, positions, node)
-    if isinstance(iterable, TupleValue | Nested):
+    if isinstance(iterable, Nested):
+        axis = iterable.axis
+        loop = LoopAxis(_new_axis(cx, name, Tensor(cx.axis_sizes[axis.name]), axis), axis)
+        return loop, Tensor(rename_axis(iterable.item.expr, [axis.name], loop.axis), levels=iterable.item.levels)
+    if isinstance(iterable, TupleValue):
         raise Carried
     array = tensor(cx, iterable, node)
     if array.rank == 0:
@@ -194,6 +198,42 @@ def bind_targets(cx: Context, iterator: tree.Iterator, item: Value) -> tuple[lis
     return names, list(item.items)
 
 
+def steps_of(cx: Context, iterable: Value, node: tree.Node) -> RangeValue:
+    """The integers over which an iterable is indexed."""
+    if isinstance(iterable, RangeValue):
+        return iterable
+    if isinstance(iterable, Enumerated):
+        return steps_of(cx, iterable.iterable, node)
+    if isinstance(iterable, Zipped):
+        return steps_of(cx, iterable.iterables[0], node)
+    if isinstance(iterable, Nested):
+        return RangeValue(constant(1), Tensor(cx.axis_sizes[iterable.axis.name]), constant(1))
+    if isinstance(iterable, Rows):
+        return RangeValue(constant(1), axis_size(cx, iterable.matrix, iterable.axis), constant(1))
+    array = tensor(cx, iterable, node)
+    if array.rank != 1:
+        cx.fail(node, f"a loop runs over a range or a vector, found {describe(array)}")
+    return RangeValue(constant(1), axis_size(cx, array, 0), constant(1))
+
+
+def item_at(cx: Context, iterable: Value, counter: Tensor, node: tree.Node) -> Value:
+    """The item of an iterable at a step."""
+    if isinstance(iterable, RangeValue):
+        return counter
+    if isinstance(iterable, Enumerated):
+        return TupleValue((counter, _element(cx, iterable.iterable, counter, node)))
+    if isinstance(iterable, Zipped):
+        return TupleValue(tuple(_element(cx, part, counter, node) for part in iterable.iterables))
+    return _element(cx, iterable, counter, node)
+
+
+def _element(cx: Context, iterable: Value, counter: Tensor, node: tree.Node) -> Value:
+    if isinstance(iterable, Enumerated | Zipped):
+        return item_at(cx, iterable, counter, node)
+    with scope_of(cx, ["this step"], [counter]):
+        return index(cx, iterable, [tree.Name(id="this step", span=node.span)], node)
+
+
 UNWRITTEN = ir.Ref("a value without a form", ir.Type("any"), data=True)
 """Stands for the expression of data whose value is known and that the program need not compute."""
 
@@ -295,7 +335,7 @@ def comprehension(cx: Context, node: tree.Comprehension | tree.Generator) -> Val
 def _filtered(cx: Context, node: tree.Comprehension | tree.Generator) -> Value:
     iterator = node.iterators[0]
     iterable = cx.expr(iterator.iterable)
-    if len(node.iterators) != 1 or iterator.destructured or not isinstance(iterable, RangeValue):
+    if len(node.iterators) != 1:
         cx.fail(node, "a comprehension with `if` runs over one range", "write `[f(i) for i in 1:n if condition]`")
     return _sequence(
         cx,
@@ -308,7 +348,7 @@ def _filtered(cx: Context, node: tree.Comprehension | tree.Generator) -> Value:
 
 
 def _in_scope(cx: Context, iterator: tree.Iterator, items: Sequence[Value], body: tree.Expression) -> Value:
-    with scope_of(cx, [iterator.targets[0].id], items[:1]):
+    with scope_of(cx, *bind_targets(cx, iterator, items[0])):
         return cx.expr(body)
 
 
@@ -326,7 +366,7 @@ def comprehend(
     except Carried:
         pass
     except Wrong as wrong:
-        if len(iterables) != 1 or not isinstance(literal, RangeValue):
+        if len(iterables) != 1:
             raise
         try:
             with cx.attempt():
@@ -334,7 +374,7 @@ def comprehend(
         except (Wrong, Carried):
             raise wrong from None
         return result
-    if len(iterables) != 1 or not isinstance(literal, RangeValue) or len(cx.nodes) != nodes:
+    if len(iterables) != 1 or len(cx.nodes) != nodes:
         cx.fail(node, "this comprehension cannot be vectorised", "write it as a `for` loop over a range")
     return _sequence(cx, iterables[0][0], literal, body, node)
 
@@ -392,24 +432,26 @@ def _array_axis(cx: Context, loop: LoopAxis) -> Axis:
 def _sequence(
     cx: Context,
     name: str,
-    iterable: RangeValue,
+    iterable: Value,
     body: Callable[[Sequence[Value]], Value],
     node: tree.Node,
     condition: Callable[[Sequence[Value]], Value] | None = None,
 ) -> Value:
     """A comprehension that runs one iteration after another."""
-    check_range(cx, iterable, node)
+    steps = steps_of(cx, iterable, node)
+    check_range(cx, steps, node)
     variable = cx.fresh(name)
-    counter = Tensor(ir.Ref(variable, ir.Type("int", low=iterable.start.type.low), data=True))
+    counter = Tensor(ir.Ref(variable, ir.Type("int", low=steps.start.type.low), data=True))
     nodes = len(cx.nodes)
     cx.sequential.append(variable)
-    test = tensor(cx, condition([counter]), node).expr if condition else None
-    item = body([counter])
+    item = item_at(cx, iterable, counter, node)
+    test = tensor(cx, condition([item]), node).expr if condition else None
+    value = body([item])
     cx.sequential.pop()
-    if len(cx.nodes) != nodes or not isinstance(item, Tensor):
+    if len(cx.nodes) != nodes or not isinstance(value, Tensor):
         cx.fail(node, "this comprehension cannot be vectorised", "write it as a `for` loop")
-    size = range_size(cx, iterable, node)
+    size = range_size(cx, steps, node)
     axis = Axis(cx.fresh(f"{name}_items"), "count") if test is not None else cx.axis(f"{name}_items", size)
-    type_ = ir.Type(item.type.element, item.type.loops, (axis, *item.type.axes), item.type.low, item.type.high)
-    expr = ir.Sequence(variable, iterable.start.expr, iterable.stop.expr, iterable.step.expr, item.expr, type_, test)
+    type_ = ir.Type(value.type.element, value.type.loops, (axis, *value.type.axes), value.type.low, value.type.high)
+    expr = ir.Sequence(variable, steps.start.expr, steps.stop.expr, steps.step.expr, value.expr, type_, test)
     return Tensor(expr)

@@ -5,9 +5,9 @@ Non-Goals: choosing positions of tensor axes (emission does), integrating anythi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Context, Wrong
@@ -18,7 +18,7 @@ from mlmdsl.compiler.values import Absent, Closure, Factorization, Tensor, Value
 from mlmdsl.language import tree
 from mlmdsl.language.errors import DataError, SpecError
 from mlmdsl.language.source import Source
-from mlmdsl.language.types import Array
+from mlmdsl.language.types import Array, Axis
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ def lower_model(
     cx = new_context(source, spec)
     cx.scope.update(arguments)
     cx.names |= set(arguments)
+    cx.axis_sizes = argument_sizes(arguments)
     supplied = {name for name, value in arguments.items() if not isinstance(value, Absent)}
     cx.arguments = frozenset(supplied)
     cx.incomplete = frozenset(name for name in supplied if _has_missing(arguments[name]))
@@ -80,6 +81,21 @@ def lower_model(
         value.counts.name: value.expr for value in arguments.values() if isinstance(value, Tensor) and value.counts
     }
     return Lowered(result, {**cx.axis_sizes, **counted})
+
+
+def argument_sizes(arguments: Mapping[str, Value]) -> dict[str, ir.Expr]:
+    """The sizes of the arguments' axes, each as the size of the first argument that has it."""
+    sizes: dict[str, ir.Expr] = {}
+    known: dict[str, Axis] = {}
+    for value in arguments.values():
+        for position, axis in enumerate(value.type.axes if isinstance(value, Tensor) else ()):
+            if axis.name not in known:
+                expr = cast(Tensor, value).expr
+                sizes[axis.name] = ir.Call("size", (expr,), ir.Type("int", low=0), (("axis", position),))
+            elif known[axis.name].size != axis.size:
+                sizes.pop(axis.name, None)
+            known[axis.name] = axis
+    return sizes
 
 
 def raise_diagnostics(cx: Context) -> NoReturn:
@@ -141,8 +157,20 @@ def index_names(body: tuple[ir.Statement, ...]) -> frozenset[str]:
             items = getattr(node, "index", ())
             for item in items if isinstance(items, tuple) else ():
                 if isinstance(item, ir.Pick):
-                    found |= {ref.name for ref in ir.walk(item.index) if isinstance(ref, ir.Ref) and ref.data}
+                    found |= set(_indexing(item.index))
     return frozenset(found)
+
+
+def _indexing(expr: ir.Expr) -> Iterator[str]:
+    """The data whose own integers, shifted perhaps, make up an index: not those that a mask or an order is computed from."""
+    if isinstance(expr, ir.Ref):
+        if expr.data and expr.type.element in ("int", "any"):
+            yield expr.name
+    elif isinstance(expr, ir.Map) and expr.op in ("+", "-", "*"):
+        for arg in expr.args:
+            yield from _indexing(arg)
+    elif isinstance(expr, ir.Gather | ir.Permute | ir.Lift):
+        yield from _indexing(expr.x)
 
 
 def _all_statements(body: tuple[ir.Statement, ...]) -> list[ir.Statement]:

@@ -19,6 +19,7 @@ from mlmdsl.compiler.values import (
     Draw,
     Factorization,
     Nested,
+    RangeValue,
     RowVector,
     ScaledIdentity,
     Tensor,
@@ -84,6 +85,10 @@ def tensor(cx: Context, value: Value, node: tree.Node) -> Tensor:
         return contract(cx, value.lower, transposed(value.lower), node)
     if isinstance(value, Nested):
         return lifted(value.item, (value.axis,))
+    if isinstance(value, RangeValue):
+        from mlmdsl.compiler.indexing import range_tensor
+
+        return range_tensor(cx, value, node)
     return cast(Tensor, cx.fail(node, f"expected numbers, found {describe(value)}"))
 
 
@@ -144,6 +149,8 @@ def unary(cx: Context, op: str, operand: Value, dotted: bool, node: tree.Node) -
         return binary(cx, "*", constant(-1), operand, False, node)
     if op == "+":
         return operand
+    if op == "-" and isinstance(operand, Tensor) and isinstance(operand.expr, ir.Const):
+        return constant(-operand.expr.value)
     return elementwise(cx, op, [tensor(cx, operand, node)], dotted, node)
 
 
@@ -252,6 +259,8 @@ def _numeric(cx: Context, op: str, left: Tensor, right: Tensor, node: tree.Node)
         return dot(cx, left, right, node)
     if op == "*" and min(ranks) > 0:
         return _product(cx, left, right, node)
+    if op == "/" and ranks == (2, 2):
+        return transposed(_solve(cx, transposed(right), transposed(left), node))
     if op == "^" and ranks == (2, 0):
         return _matrix_power(cx, left, right, node)
     scaling = op in ("*", "/") and ranks[1] == 0 or op == "*" and ranks[0] == 0
@@ -289,8 +298,9 @@ def contract(cx: Context, left: Tensor, right: Tensor, node: tree.Node) -> Tenso
     _share_labels(cx, inner, outer)
     loops = cx.loop_axes([left.type, right.type])
     type_ = ir.Type("real", loops, (*left.type.axes[:-1], *right.type.axes[1:]))
-    known = known_value(cx, lambda a, b: julia.operator("*", a, b, dotted=False), [left, right], node)
-    if known is not None and isinstance(known, Array):
+    op = "⋅" if left.rank == right.rank == 1 else "*"
+    known = known_value(cx, lambda a, b: julia.operator(op, a, b, dotted=False), [left, right], node)
+    if known is not None:
         return known_tensor(ir.Contract(left.expr, right.expr, known_type(known)), known)
     return Tensor(ir.Contract(left.expr, right.expr, type_))
 
@@ -369,6 +379,8 @@ def _with_row(cx: Context, op: str, left: Value, right: Value, node: tree.Node) 
         numbers = tensor(cx, right, node)
         if numbers.rank == 0:
             return RowVector(elementwise(cx, op, [left.vector, numbers], True, node))
+        if op == "/":
+            return RowVector(_solve(cx, transposed(numbers), left.vector, node))
         if numbers.rank == 1 and not isinstance(right, RowVector):
             return dot(cx, left.vector, numbers, node)
         return RowVector(contract(cx, transposed(numbers), left.vector, node))

@@ -10,7 +10,7 @@ from mlmdsl.compiler import ir
 from mlmdsl.compiler.calls import call_function, known_call, with_known
 from mlmdsl.compiler.context import Context
 from mlmdsl.compiler.indexing import axis_size, range_tensor, vectorized
-from mlmdsl.compiler.operators import adjoint, binary, constant, dot, lifted, tensor, transposed
+from mlmdsl.compiler.operators import adjoint, binary, constant, dot, elementwise, lifted, tensor, transposed
 from mlmdsl.compiler.values import (
     Builtin,
     Closure,
@@ -28,6 +28,7 @@ from mlmdsl.compiler.values import (
     RowVector,
     ScaledIdentity,
     Tensor,
+    Text,
     TupleValue,
     TypeName,
     Value,
@@ -238,6 +239,10 @@ def _determinant(cx: Context, row: Function, args: Sequence[Value], keywords: Ke
         logs = call_function(cx, FUNCTIONS["log"], [diagonal], {}, True, node)
         return binary(cx, "*", constant(2), call_function(cx, FUNCTIONS["sum"], [logs], {}, False, node), False, node)
     matrix = _square(cx, args[0], row.name, node)
+    if row.name == "logabsdet":
+        signed = ir.Type("real", matrix.type.loops, low=-1, high=1)
+        absolute = Tensor(ir.Call("logabsdet", (matrix.expr,), ir.Type("real", matrix.type.loops)))
+        return TupleValue((absolute, Tensor(ir.Call("sign_of_det", (matrix.expr,), signed))))
     known = known_call(cx, row.name, [matrix], {}, node)
     return with_known(ir.Call(row.name, (matrix.expr,), ir.Type("real", matrix.type.loops)), known)
 
@@ -289,6 +294,8 @@ def _undefined(cx: Context, row: Function, args: Sequence[Value], keywords: Keyw
         from mlmdsl.language.functions import FUNCTIONS
 
         return _filled(cx, FUNCTIONS["zeros"], args[1:], {}, node)
+    if isinstance(args[0], ScaledIdentity) and len(args) > 1:
+        return _identity_matrix(cx, args[0], args[1:], node)
     if row.name == "Matrix":
         known = known_call(cx, "Matrix", args, {}, node)
         if known is not None:
@@ -296,6 +303,13 @@ def _undefined(cx: Context, row: Function, args: Sequence[Value], keywords: Keyw
             return with_known(ir.Call("hcat", exprs, ir.Type("real", (), cast(Array, known).axes)), known)
         return _hcat(cx, row, args, keywords, node)
     return tensor(cx, args[0], node)
+
+
+def _identity_matrix(cx: Context, identity: ScaledIdentity, sizes: Sequence[Value], node: tree.Node) -> Tensor:
+    """`Matrix(λ * I, n, n)`."""
+    axis = cx.axis("dimension", tensor(cx, sizes[-1], node))
+    eye = Tensor(ir.Call("eye", (), ir.Type("real", (), (axis, axis))))
+    return elementwise(cx, "*", [identity.scale, eye], True, node) if identity.scale.known != 1 else eye
 
 
 def _similar(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
@@ -359,9 +373,10 @@ def _sum_axis(cx: Context, name: str, axes: Sequence[Axis | None]) -> Axis:
 
 def _reshape(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
     x = tensor(cx, args[0], node)
-    sizes = [
-        tensor(cx, size, node) for arg in args[1:] for size in (arg.items if isinstance(arg, TupleValue) else (arg,))
-    ]
+    given = [size for arg in args[1:] for size in (arg.items if isinstance(arg, TupleValue) else (arg,))]
+    if any(isinstance(size, Text) for size in given):
+        given = [_rest(cx, x, given, node) if isinstance(size, Text) else size for size in given]
+    sizes = [tensor(cx, size, node) for size in given]
     axes = tuple(_axis_of_size(cx, size, position, node) for position, size in enumerate(sizes))
     known = known_call(cx, "reshape", [x, *sizes], {}, node)
     counts = [axis.size for axis in axes], [axis.size for axis in x.type.axes]
@@ -374,6 +389,17 @@ def _reshape(cx: Context, row: Function, args: Sequence[Value], keywords: Keywor
         )
     type_ = ir.Type(x.type.element, x.type.loops, axes, x.type.low, x.type.high)
     return with_known(ir.Call("reshape", (x.expr, *(size.expr for size in sizes)), type_), known)
+
+
+def _rest(cx: Context, x: Tensor, given: Sequence[Value], node: tree.Node) -> Value:
+    """What `:` is among the sizes of `reshape`: the number of elements over the product of the others."""
+    from mlmdsl.language.functions import FUNCTIONS
+
+    size = _length(cx, FUNCTIONS["length"], [x], {}, node)
+    for other in given:
+        if not isinstance(other, Text):
+            size = call_function(cx, FUNCTIONS["div"], [size, other], {}, False, node)
+    return size
 
 
 def _product(sizes: Sequence[int | str]) -> int:

@@ -10,23 +10,20 @@ from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Carried, Context, LoopAxis, Wrong
 from mlmdsl.compiler.dependence import assigned_names, is_independent, sum_accumulators
 from mlmdsl.compiler.draws import lower_items_of, lower_tilde, placed_items
-from mlmdsl.compiler.indexing import axis_size, index
-from mlmdsl.compiler.iteration import bind_targets, check_range, scope_of, walk_axis
-from mlmdsl.compiler.operators import binary, constant, elementwise, lifted, tensor
+from mlmdsl.compiler.indexing import index
+from mlmdsl.compiler.iteration import bind_targets, check_range, item_at, scope_of, steps_of, walk_axis
+from mlmdsl.compiler.operators import binary, elementwise, lifted, tensor
 from mlmdsl.compiler.values import (
     DiagonalMatrix,
     Draw,
-    Enumerated,
     Factorization,
     Nested,
     RangeValue,
-    Rows,
     RowVector,
     Tensor,
     TupleValue,
     Unknown,
     Value,
-    Zipped,
     describe,
 )
 from mlmdsl.language import tree
@@ -209,7 +206,7 @@ def _for(cx: Context, node: tree.For) -> None:
     arrays = outer - accumulators
     observed = cx.arguments - cx.incomplete
     failed: Wrong | None = None
-    if is_independent(node, frozenset(arrays), observed) or (accumulators and is_independent(node, arrays, observed)):
+    if is_independent(node, arrays, observed, accumulators):
         try:
             with cx.attempt():
                 _vectorized(cx, node, accumulators)
@@ -262,7 +259,7 @@ def _sequential(cx: Context, node: tree.For) -> None:
     if isinstance(iterable, TupleValue):
         _unrolled(cx, node, iterable)
         return
-    steps = _steps(cx, iterable, iterator)
+    steps = steps_of(cx, iterable, iterator)
     check_range(cx, steps, iterator)
     if steps.start.type.loops or steps.stop.type.loops:
         raise Carried
@@ -272,40 +269,6 @@ def _sequential(cx: Context, node: tree.For) -> None:
         if stable:
             return
     cx.fail(node, "a value changes its shape from one iteration to the next")
-
-
-def _steps(cx: Context, iterable: Value, node: tree.Node) -> RangeValue:
-    """The integers over which an iterable is indexed."""
-    if isinstance(iterable, RangeValue):
-        return iterable
-    if isinstance(iterable, Enumerated):
-        return _steps(cx, iterable.iterable, node)
-    if isinstance(iterable, Zipped):
-        return _steps(cx, iterable.iterables[0], node)
-    if isinstance(iterable, Rows):
-        return RangeValue(constant(1), axis_size(cx, iterable.matrix, iterable.axis), constant(1))
-    array = tensor(cx, iterable, node)
-    if array.rank != 1:
-        cx.fail(node, f"a loop runs over a range or a vector, found {describe(array)}")
-    return RangeValue(constant(1), axis_size(cx, array, 0), constant(1))
-
-
-def _item_at(cx: Context, iterable: Value, counter: Tensor, node: tree.Node) -> Value:
-    """The item of an iterable at a step."""
-    if isinstance(iterable, RangeValue):
-        return counter
-    if isinstance(iterable, Enumerated):
-        return TupleValue((counter, _element(cx, iterable.iterable, counter, node)))
-    if isinstance(iterable, Zipped):
-        return TupleValue(tuple(_element(cx, part, counter, node) for part in iterable.iterables))
-    return _element(cx, iterable, counter, node)
-
-
-def _element(cx: Context, iterable: Value, counter: Tensor, node: tree.Node) -> Value:
-    if isinstance(iterable, Enumerated | Zipped):
-        return _item_at(cx, iterable, counter, node)
-    with scope_of(cx, ["this step"], [counter]):
-        return index(cx, iterable, [tree.Name(id="this step", span=node.span)], node)
 
 
 def _sequential_pass(
@@ -322,7 +285,7 @@ def _sequential_pass(
     before = set(cx.scope)
     cx.sequential.append(variable)
     cx.keep_names += 1
-    names, values = bind_targets(cx, iterator, _item_at(cx, iterable, counter, iterator))
+    names, values = bind_targets(cx, iterator, item_at(cx, iterable, counter, iterator))
     with scope_of(cx, names, values):
         lower_block(cx, node.body, strict=True)
         after = {name: cx.scope[name] for name in carried}

@@ -304,6 +304,10 @@ class _Uses:
             self.indexes = self.indexes or any(self._mentions(item) for item in node.indices)
         if isinstance(node, tree.Call):
             self._call(node)
+        if isinstance(node, tree.Adjoint) and self._is(node.operand):
+            self.rank = max(self.rank, 2)
+        if isinstance(node, tree.Assign) and isinstance(node.target, tree.Tuple) and self._is_size(node.value):
+            self.rank = max(self.rank, len(node.target.items))
         if isinstance(node, tree.Range) and (self._is(node.stop) or self._is(node.start)):
             self.rank, self.counts = 0, True
         if isinstance(node, tree.Operator) and node.op == "*" and not node.dotted and self._is(node.operands[0]):
@@ -323,6 +327,18 @@ class _Uses:
             self._is(arg) for arg in node.args
         ):
             self.rank, self.counts = 0, True
+
+        if name in ("eachrow", "eachcol") and any(self._is(arg) for arg in node.args):
+            self.rank = max(self.rank, 2)
+
+    def _is_size(self, node: object) -> bool:
+        """`size(x)`."""
+        return (
+            isinstance(node, tree.Call)
+            and isinstance(node.function, tree.Name)
+            and node.function.id == "size"
+            and any(self._is(arg) for arg in node.args)
+        )
 
     def _is(self, node: object) -> bool:
         return isinstance(node, tree.Name) and node.id == self.name
