@@ -94,13 +94,22 @@ def fault(error: Exception) -> str:
     if isinstance(error, MlmError):
         return str(error)
     text = str(error).strip()
-    notes = [f"  {note}" for note in getattr(error, "__notes__", ())]
+    notes = [f"  {note}" for note in _notes(error)]
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     elif not isinstance(error, ValueError):
         text = text if isinstance(error, RuntimeError) else f"{type(error).__name__}: {text}"
         notes = notes or ["  `python -X dev -m mlmdsl …` shows where it comes from"]
     return "\n".join([f"error: {text.splitlines()[0] if text else type(error).__name__}", *notes])
+
+
+def _notes(error: BaseException | None) -> list[str]:
+    """The notes of an exception, or of the nearest one behind it that has any: Pyro raises new ones on the way out."""
+    while error is not None:
+        if notes := getattr(error, "__notes__", None):
+            return list(notes)
+        error = error.__cause__
+    return []
 
 
 def verify_writable(path: Path, option: str) -> None:

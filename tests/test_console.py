@@ -23,6 +23,13 @@ def _noted(error: Exception, note: str) -> Exception:
     return error
 
 
+def _raised_anew() -> Exception:
+    """As Pyro raises an error of a program again, with the shapes of its sites."""
+    anew = RuntimeError("singular\nTrace Shapes:")
+    anew.__cause__ = _noted(RuntimeError("singular"), "a.mlm:3: y ~ d")
+    return anew
+
+
 def _status_of(error: BaseException) -> int:
     with pytest.raises(click.exceptions.Exit) as caught, reported():
         raise error
@@ -38,6 +45,7 @@ def _status_of(error: BaseException) -> int:
         (FileNotFoundError(errno.ENOENT, "No such file", "a.nc"), "error: a.nc: No such file"),
         (OSError(errno.ENOSPC, "No space left on device"), "error: No space left on device"),
         (_noted(RuntimeError("singular"), "a.mlm:3: y ~ d"), "error: singular\n  a.mlm:3: y ~ d"),
+        (_raised_anew(), "error: singular\n  a.mlm:3: y ~ d"),
     ],
 )
 def test_faults_in_words(error: Exception, text: str) -> None:
