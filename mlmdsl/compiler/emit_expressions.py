@@ -125,6 +125,8 @@ class Emitter:
             return expr.op != "/" and all(self.is_python(arg) or self.is_integral(arg) for arg in expr.args)
         if isinstance(expr, ir.Counter):
             return True
+        if isinstance(expr, ir.Call) and expr.function == "fill":
+            return self.is_integral(expr.args[0])
         if isinstance(expr, ir.Call) and expr.function in (
             "range",
             "sortperm",

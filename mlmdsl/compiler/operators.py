@@ -68,7 +68,7 @@ def known_tensor(expr: ir.Expr, value: Scalar | Array) -> Tensor:
 
 def _data_bounds(value: Array) -> Bounds:
     present = value.values if value.missing is None else value.values[~value.missing]
-    return (float(present.min()), float(present.max())) if present.size else (-inf, inf)  
+    return (float(present.min()), float(present.max())) if present.size else (-inf, inf)
 
 
 def tensor(cx: Context, value: Value, node: tree.Node) -> Tensor:

@@ -8,6 +8,7 @@ from typing import cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.calls import call_function, known_call, with_known
+from mlmdsl.compiler.combinators import filled_draw
 from mlmdsl.compiler.context import Context
 from mlmdsl.compiler.indexing import axis_size, range_tensor, vectorized
 from mlmdsl.compiler.operators import adjoint, binary, constant, dot, elementwise, lifted, tensor, transposed
@@ -263,6 +264,8 @@ def _covariance(cx: Context, row: Function, args: Sequence[Value], keywords: Key
 
 def _filled(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
     """`zeros(n)`, `ones(n, m)`, `fill(v, n)`, `zeros(Int, n)`, `trues(n)`."""
+    if row.name == "fill" and isinstance(args[0], Draw):
+        return filled_draw(cx, args, node)
     element: ir.Element = "bool" if row.name in ("trues", "falses") else "real"
     value: Tensor | None = None
     if row.name == "fill":

@@ -8,9 +8,13 @@ _NORMAL_MAD = 1.4826022185056018  # 1 / Φ⁻¹(3/4), as in StatsBase.jl
 Axes = int | tuple[int, ...]
 
 
-def product(x: Tensor, axes: Axes) -> Tensor:
-    """∏ x over the axes."""
-    return _flattened(x, axes).prod(-1)
+def product(x: Tensor, axes: Axes, keepdim: bool = False) -> Tensor:
+    """∏ x over the axes, which stay with size 1 where `keepdim`."""
+    result = _flattened(x, axes).prod(-1)
+    if not keepdim:
+        return result
+    chosen = (axes,) if isinstance(axes, int) else axes
+    return result.reshape([1 if k in chosen or k - x.dim() in chosen else size for k, size in enumerate(x.shape)])
 
 
 def quantile(x: Tensor, q: Tensor | float, axes: Axes) -> Tensor:

@@ -38,6 +38,12 @@ def _quadrature(like: Tensor) -> tuple[Tensor, Tensor]:
     return like.new_tensor(nodes), like.new_tensor(weights)
 
 
+def gamma(x: Tensor) -> Tensor:
+    """Γ(x), whose sign on the negative axis alternates from pole to pole."""
+    sign = torch.where(x < 0, 1 - 2 * torch.remainder(torch.floor(x), 2), 1.0)
+    return sign * torch.exp(torch.lgamma(x))
+
+
 def log1mexp(x: Tensor) -> Tensor:
     """log(1 − exp(x)) for x ≤ 0, with finite gradients away from 0 (Mächler 2012)."""
     near = x > -math.log(2)
