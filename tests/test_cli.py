@@ -201,8 +201,7 @@ def test_run_as_json(spec: Path) -> None:
     assert list(report["timing"]) == TIMING_KEYS
     assert [list(row) for row in report["summary"]] == [ROW_KEYS, ROW_KEYS]
     assert [report[name] for name in RUN_KEYS[1:8]] == ["centre", 11, 4, 100, 100, "vectorized", "cpu"]
-    parts = (report["timing"][name] for name in TIMING_KEYS if name != "total_s")
-    assert report["timing"]["total_s"] > sum(parts)
+    assert all(report["timing"]["total_s"] > report["timing"][part] >= 0 for part in TIMING_KEYS[:-1])
 
 
 def test_a_seed_is_drawn_and_said(spec: Path) -> None:
