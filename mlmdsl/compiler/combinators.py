@@ -123,12 +123,24 @@ def _fill(cx: Context, args: Sequence[Value], node: tree.Node) -> Draw:
     base = _draw(cx, args[0], "filldist", node)
     if base.collection:
         cx.fail(node, "filldist repeats one distribution, found an array of them", "write `arraydist(…)`")
-    sizes = [_size(cx, value, node) for value in args[1:]]
-    names = [_size_name(size, position) for position, size in enumerate(sizes)]
-    axes = tuple(cx.axis(name, size) for name, size in zip(names, sizes, strict=True))
+    axes = _axes_of_sizes(cx, args[1:], node)
     if not base.event and not base.plates:
         return Draw(replace(base, plates=axes))
     return Draw(_columns(base, axes))
+
+
+def filled_draw(cx: Context, args: Sequence[Value], node: tree.Node) -> Draw:
+    """`fill(d, n…)`: an array of equal distributions."""
+    base = _draw(cx, args[0], "fill", node)
+    if base.collection or len(args) < 2:
+        cx.fail(node, "fill takes one distribution and at least one size: `fill(Normal(0, 1), n)`")
+    return Draw(replace(joint(base), collection=_axes_of_sizes(cx, args[1:], node)))
+
+
+def _axes_of_sizes(cx: Context, args: Sequence[Value], node: tree.Node) -> tuple[Axis, ...]:
+    sizes = [_size(cx, value, node) for value in args]
+    names = [_size_name(size, position) for position, size in enumerate(sizes)]
+    return tuple(cx.axis(name, size) for name, size in zip(names, sizes, strict=True))
 
 
 def _size(cx: Context, value: Value, node: tree.Node) -> Tensor:
@@ -149,10 +161,10 @@ def _size_name(size: Tensor, position: int) -> str:
 
 def _columns(base: ir.Dist, axes: tuple[Axis, ...]) -> ir.Dist:
     """Copies of a vector distribution: the columns of a matrix."""
-    return replace(_joint(base), plates=axes, columns=True)
+    return replace(joint(base), plates=axes, columns=True)
 
 
-def _joint(base: ir.Dist) -> ir.Dist:
+def joint(base: ir.Dist) -> ir.Dist:
     """A distribution of arrays as one of whole draws: its plates become axes of the event."""
     if not base.plates:
         return base
@@ -193,7 +205,7 @@ def _stacked(cx: Context, dists: Sequence[ir.Dist], node: tree.Node) -> ir.Dist:
         return replace(first, args=args, loops=loops, collection=(axis,), low=low, high=high)
     if any(dist.collection for dist in dists):
         cx.fail(node, "an array of distributions is made of distributions, found an array of them in it")
-    parts = tuple(_joint(dist) for dist in dists)
+    parts = tuple(joint(dist) for dist in dists)
     event = _event_of(cx, parts, node)
     return ir.Dist(
         "stacked", (parts,), cast(ir.Element, element), loops, event=event, collection=(axis,), low=low, high=high
@@ -271,14 +283,14 @@ def _mixture_of_family(cx: Context, args: Sequence[Value], node: tree.Node) -> l
 
 def _components(cx: Context, value: Value, node: tree.Node) -> list[ir.Dist]:
     if isinstance(value, TupleValue):
-        dists = [_joint(_draw(cx, item, "MixtureModel", node)) for item in value.items]
+        dists = [joint(_draw(cx, item, "MixtureModel", node)) for item in value.items]
         if not dists or any(dist.collection for dist in dists):
             cx.fail(node, "MixtureModel mixes distributions of one number or one array each")
         return dists
     whole = _draw(cx, value, "MixtureModel", node)
     if len(whole.collection) != 1:
         cx.fail(node, "MixtureModel needs a vector of distributions", "write `[d₁, d₂]` or `Normal.(μ, σ)`")
-    return [replace(_joint(replace(whole, collection=())), collection=whole.collection)]
+    return [replace(joint(replace(whole, collection=())), collection=whole.collection)]
 
 
 def _weights(cx: Context, value: Value | None, axis: Axis, node: tree.Node) -> Tensor:

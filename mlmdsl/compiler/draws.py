@@ -14,6 +14,7 @@ from typing import cast
 import numpy as np
 
 from mlmdsl.compiler import ir
+from mlmdsl.compiler.combinators import joint
 from mlmdsl.compiler.context import Context, LoopAxis
 from mlmdsl.compiler.indexing import gather, lower_items
 from mlmdsl.compiler.operators import tensor
@@ -87,10 +88,24 @@ def _observe(cx: Context, node: tree.Tilde, dist: ir.Dist, name: str | None) -> 
             span=node.span,
         )
     )
-    if missing is not None and name is not None and isinstance(node.target, tree.Name):
-        completed = ir.Ref(name, replace(value.type, low=-inf, high=inf))
-        cx.scope[name] = Tensor(completed, levels=value.levels)
-        cx.drawn.add(name)
+    if missing is not None and name is not None:
+        _complete(cx, name)
+
+
+def _complete(cx: Context, name: str) -> None:
+    """Data whose missing entries were drawn are no longer data alone."""
+    base = cast(Tensor, cx.scope[name])
+    cx.scope[name] = Tensor(ir.Ref(name, replace(base.type, low=-inf, high=inf)), levels=base.levels)
+    cx.drawn.add(name)
+
+
+def _updated_items(
+    cx: Context, target: tree.Expression, site: ir.SiteIndex | None, missing: ir.Expr | None, name: str | None
+) -> tuple[ir.IndexItem, ...]:
+    """Where an array of data is completed: nowhere in particular where all of it is observed at once."""
+    if missing is None or site is None or name is None or not isinstance(target, tree.Index):
+        return ()
+    return tuple(lower_items_of(cx, cast(Tensor, cx.scope[name]), target))
 
 
 def _loops_of(cx: Context, dist: ir.Dist, type_: ir.Type) -> tuple[Axis, ...]:
@@ -273,7 +288,9 @@ def _place(cx: Context, node: tree.Tilde, dist: ir.Dist, base: Value | None, tar
         whole = whole and (isinstance(item, ir.Keep) or (loop is not None and _covers(item, axis)))
     if free:
         cx.fail(
-            node, f"the two sides of `~` do not fit: this is a distribution of {describe_type(ir.Type(axes=dist.axes))}"
+            node,
+            f"the two sides of `~` do not fit: this is a distribution of {describe_type(ir.Type(axes=dist.axes))}",
+            f"write `:` for each axis that is drawn at once: `{_target_name(node.target)}[i, :] ~ …`",
         )
     around = [loop.axis.name for loop in cx.loops]
     if sorted(set(around) - set(walked)):
@@ -348,6 +365,8 @@ def array_axis(cx: Context, loop: LoopAxis) -> Axis:
 
 def _whole_dist(cx: Context, dist: ir.Dist, place: _Place) -> ir.Dist:
     """The distribution of the whole array: the loops become plates, in the order of the index."""
+    if dist.family == "stacked":
+        dist = joint(dist)
     loops = {item.loop.name: item.loop for item in place.items if isinstance(item, ir.Slice) and item.loop}
     order = [item.loop if isinstance(item, ir.Slice) and item.loop else None for item in place.items]
     kept = [axis for axis, loop in zip(place.axes, order, strict=True) if loop is None]

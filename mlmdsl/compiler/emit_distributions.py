@@ -1,4 +1,7 @@
-"""Distributions as Pyro writes them. Parameters are brought to one batch shape: loop axes, then plates, then the event."""
+"""Distributions as Pyro writes them.
+
+Parameters are brought to one batch shape: loop axes, then plates, then the event.
+"""
 
 from __future__ import annotations
 
@@ -128,12 +131,7 @@ def _mixture(em: Emitter, dist: ir.Dist, batch: Batch) -> Code:
 
 
 def _has_loop(dist: ir.Dist, name: str) -> bool:
-    return any(
-        axis.name == name
-        for node in ir.walk(dist)
-        if not isinstance(node, ir.Dist)
-        for axis in getattr(node, "type", ir.Type()).loops
-    )
+    return any(axis.name == name for axis in _loops_of(dist))
 
 
 def _of_vectors(kind: str) -> Callable[[Emitter, ir.Dist, Batch], Code]:
@@ -163,7 +161,7 @@ def event_code(em: Emitter, dist: ir.Dist, outer: Batch) -> Code:
     if not all(key in covered for key in keys):
         while loops and loops[0] is None:
             loops.pop(0)
-        sizes = [literal(1) if key is None else _loop_size(em, dist, key) for key in loops]
+        sizes = [_loop_size(em, dist, key) for key in loops]
         sizes += [em.size(axis) for axis in dist.plates]
         code = form("{0}.expand({1})", code, ast.List(sizes, ast.Load()))
     if dist.columns:
@@ -173,9 +171,17 @@ def event_code(em: Emitter, dist: ir.Dist, outer: Batch) -> Code:
     return form("{0}.to_event({1})", code, literal(len(dist.plates)))
 
 
-def _loop_size(em: Emitter, dist: ir.Dist, name: str) -> Code:
-    axis = next((axis for axis in dist.loops if axis.name == name), None)
+def _loop_size(em: Emitter, dist: ir.Dist, name: str | None) -> Code:
+    """The size of a batch along a loop: 1 where no parameter varies along it."""
+    axis = next((axis for axis in _loops_of(dist) if axis.name == name), None)
     return em.size(axis) if axis is not None else literal(1)
+
+
+def _loops_of(dist: ir.Dist) -> Iterator[Axis]:
+    """The loop axes of the parameters."""
+    for node in ir.walk(dist):
+        if not isinstance(node, ir.Dist):
+            yield from getattr(node, "type", ir.Type()).loops
 
 
 def _covered(dist: ir.Dist) -> set[Key]:

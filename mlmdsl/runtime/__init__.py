@@ -11,9 +11,12 @@ from .counts import BinomialLogit, DiscreteUniform, LogPoisson, Multinomial, neg
 from .improper import Flat, FlatPos
 from .lkj import LKJ
 from .matrices import InverseWishart, Wishart, mv_normal_canonical, mv_student
+from .missing import sample_missing
 from .mixtures import Dirac, Mixture
 from .ordered import Ordered, PushedOrdered
 from .reductions import mad, product, quantile
+from .special import gamma
+from .stacked import Stacked
 from .truncation import Truncated
 
 __all__ = [
@@ -36,8 +39,10 @@ __all__ = [
     "OrderedLogistic",
     "PushedOrdered",
     "SkewNormal",
+    "Stacked",
     "Truncated",
     "Wishart",
+    "gamma",
     "log_tails",
     "mad",
     "mv_normal_canonical",
@@ -45,5 +50,6 @@ __all__ = [
     "negative_binomial",
     "product",
     "quantile",
+    "sample_missing",
     "set_index",
 ]

@@ -166,7 +166,8 @@ def _scatter_matrix(entry: Tensor, position: Tensor, d: int) -> Tensor:
     return flat.index_add(-1, position, entry).reshape((*entry.shape[:-1], d, d))
 
 
-def _register(kind: type[Constraint], make: Callable[[Any], Transform]) -> None:
+def register(kind: type[Constraint], make: Callable[[Any], Transform]) -> None:
+    """Enter a bijection for a constraint class in both of torch's registries."""
     registries: tuple[Any, ...] = (biject_to, transform_to)
     for registry in registries:
         registry.register(kind, make)
@@ -184,6 +185,6 @@ def _covariance(_: Covariance) -> Transform:
     return CovarianceTransform()
 
 
-_register(AffineImage, _affine)
-_register(ColumnsOf, _columns)
-_register(Covariance, _covariance)
+register(AffineImage, _affine)
+register(ColumnsOf, _columns)
+register(Covariance, _covariance)

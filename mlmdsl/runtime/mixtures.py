@@ -89,8 +89,8 @@ class Mixture(RuntimeDistribution):
     def _component_log_probs(self, value: Tensor) -> Tensor:
         """log pₖ(x), shape (…, K)."""
         if self.batched:
-            return _log_prob_in_support(self.components[0], value.unsqueeze(-1 - len(self.event_shape)))
-        return torch.stack([_log_prob_in_support(part, value) for part in self.components], -1)
+            return log_prob_in_support(self.components[0], value.unsqueeze(-1 - len(self.event_shape)))
+        return torch.stack([log_prob_in_support(part, value) for part in self.components], -1)
 
     def sample(self, sample_shape: Shape = NO_SHAPE) -> Tensor:
         with torch.no_grad():
@@ -131,7 +131,7 @@ def log_weighted_sum(weights: Tensor, log_terms: Tensor) -> Tensor:
     return torch.where(positive, torch.log(torch.where(positive, total, 1.0)) + shift.squeeze(-1), -math.inf)
 
 
-def _log_prob_in_support(part: Distribution, value: Tensor) -> Tensor:
+def log_prob_in_support(part: Distribution, value: Tensor) -> Tensor:
     if part.event_shape or isinstance(part, Delta):
         return part.log_prob(value)
     return log_prob_inside(part, interval_of(support_of(part)), value)
