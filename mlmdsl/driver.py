@@ -15,6 +15,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from mlmdsl.compiler.emit import Program, emit
 from mlmdsl.compiler.lower import Lowered, lower_model
 from mlmdsl.compiler.show import show_checked, show_ir, show_tree
@@ -393,7 +395,7 @@ def _tensors(program: Program, bound: Arguments, dtype: str, device: str) -> dic
         if known.values.dtype == object:
             given[own] = None
             continue
-        given[own] = torch.as_tensor(known.values.copy(), device=device).to(kind)
+        given[own] = torch.as_tensor(np.array(known.values), device=device).to(kind)
         if name in incomplete:
-            given[f"{own}_missing"] = torch.as_tensor(known.missing, device=device)
+            given[f"{own}_missing"] = torch.as_tensor(np.array(known.missing), device=device)
     return given

@@ -65,6 +65,8 @@ class Context:
     returned: Value | None = None
     accumulators: frozenset[str] = frozenset()
     """Names that the vectorised loops around only add to."""
+    branch_names: dict[str, str] = field(default_factory=dict)
+    """Names that the branches of an `if` define, and the one name that all of them give to each."""
     drawn_names: set[str] = field(default_factory=set)
     """Names, in the author's spelling, that a `~` gave their value."""
     functions: dict[str, Value] = field(default_factory=dict)
@@ -74,6 +76,8 @@ class Context:
     """Those of them with missing entries."""
     later: set[str] = field(default_factory=set)
     """Names that a statement further down defines."""
+    uncertain: int = 0
+    """Above 0 where it is not known whether what is lowered is reached: in a branch that data or parameters choose."""
     keep_names: int = 0
     """Above 0 inside a sequential loop or branch, where an assignment overwrites."""
 
@@ -109,6 +113,15 @@ class Context:
         if isinstance(value, Unknown):
             raise Wrong(Diagnostic("", node.span), silent=True)
         return value
+
+    @contextmanager
+    def branch(self) -> Iterator[None]:
+        """Lower what may not be reached."""
+        self.uncertain += 1
+        try:
+            yield
+        finally:
+            self.uncertain -= 1
 
     def fresh(self, name: str) -> str:
         """A name like this one that nothing has yet."""

@@ -57,7 +57,8 @@ class _Writer:
         if span == self.commented:
             return
         self.commented = span
-        said = " ".join(self.source.excerpt(span).split())
+        excerpt = self.source.excerpt(span)
+        said = excerpt.split("\n")[0] if excerpt.startswith(("for ", "if ")) else " ".join(excerpt.split())
         self.write(indent, f"# {said if len(said) <= 110 else said[:107] + '...'}", span)
 
 
@@ -205,6 +206,8 @@ def _scalar(em: Emitter, expr: ir.Expr) -> Code:
     number = expr.type.is_scalar and not em.is_python(expr)
     if number and isinstance(expr, ir.Call) and expr.function == "length":
         return code
+    if number and expr.type.element == "int":
+        return form("int({0})", code)
     return form("{0}.item()", code) if number else code
 
 

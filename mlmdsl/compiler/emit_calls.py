@@ -66,7 +66,8 @@ def _reduce(em: Emitter, expr: ir.Call, row: Function) -> Code:
     stays = ", keepdim=True" if keep else ""
     template = row.torch.replace("{dims}", "" if whole else f"{{axes}}{stays}").replace("{keep}", stays)
     normalize = literal(bool(options.get("normalize", True)))
-    x_code = em.code(x) if row.name in ("any", "all", "count") else em.real(x)
+    exact = row.name in ("any", "all", "count") or (row.element == "same" and expr.type.element == "int")
+    x_code = em.code(x) if exact else em.real(x)
     rest = [em.code(arg) if em.is_python(arg) else em.tensor(arg) for arg in expr.args[1:]]
     return form(template, x_code, *rest, axes=some, normalize=normalize)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any, cast
 
 from mlmdsl.compiler import ir
@@ -11,7 +12,7 @@ from mlmdsl.compiler.context import Carried, Context, LoopAxis, Wrong
 from mlmdsl.compiler.dependence import assigned_names, is_independent, sum_accumulators
 from mlmdsl.compiler.draws import lower_items_of, lower_tilde, placed_items
 from mlmdsl.compiler.indexing import index
-from mlmdsl.compiler.iteration import bind_targets, check_range, item_at, scope_of, steps_of, walk_axis
+from mlmdsl.compiler.iteration import bind_targets, check_range, ends_of, item_at, scope_of, steps_of, walk_axis
 from mlmdsl.compiler.operators import binary, elementwise, lifted, tensor
 from mlmdsl.compiler.values import (
     DiagonalMatrix,
@@ -89,7 +90,7 @@ def _let(cx: Context, name: str, value: Tensor, node: tree.Node, tracked: bool =
     if cx.keep_names and isinstance(known, Tensor) and isinstance(known.expr, ir.Ref):
         target = known.expr.name
     else:
-        target = cx.fresh(name)
+        target = cx.branch_names.get(name) or cx.fresh(name)
     cx.nodes.append(ir.Let(name=target, value=value.expr, tracked=tracked, span=node.span))
     data = value.is_data and not cx.keep_names
     return replace(value, expr=ir.Ref(target, value.type, data=data or (cx.keep_names > 0 and value.is_data)))
@@ -279,8 +280,8 @@ def _sequential_pass(
     carried = _prepare_carried(cx, node.body, types, node)
     iterator = node.iterators[0]
     variable = cx.fresh(iterator.targets[0].id)
-    low = float(steps.start.known) if isinstance(steps.start.known, int) else 0.0
-    counter = Tensor(ir.Ref(variable, ir.Type("int", low=low), data=True))
+    low, high = ends_of(steps)
+    counter = Tensor(ir.Ref(variable, ir.Type("int", low=low, high=high), data=True))
     outer_nodes, cx.nodes = cx.nodes, []
     before = set(cx.scope)
     cx.sequential.append(variable)
@@ -315,6 +316,9 @@ def _prepare_carried(
         if not isinstance(value, Tensor) or (
             name in cx.arguments and name not in cx.incomplete and not _rewritten(body, name)
         ):
+            continue
+        if name in cx.incomplete and not _rewritten(body, name):
+            carried[name] = cx.scope[name] = Tensor(ir.Ref(name, replace(value.type, low=-inf, high=inf)))
             continue
         target = cx.fresh(name) if not isinstance(value.expr, ir.Ref) or value.expr.data else value.expr.name
         if target != getattr(value.expr, "name", None):
@@ -396,18 +400,22 @@ def _branch(
 ) -> None:
     _prepare_carried(cx, (*then, *otherwise), {}, node)
     scope = dict(cx.scope)
+    new = dict.fromkeys(name for name in assigned_names((*then, *otherwise)) if name not in scope)
+    outer_names, cx.branch_names = cx.branch_names, {**cx.branch_names, **{name: cx.fresh(name) for name in new}}
     results = []
     outer_nodes = cx.nodes
     cx.keep_names += 1
     for body in (then, otherwise):
         cx.nodes, cx.scope = [], dict(scope)
-        lower_block(cx, body, strict=True)
+        with cx.branch():
+            lower_block(cx, body, strict=True)
         if cx.returned is not None:
             cx.fail(
                 node, "`return` inside this `if` is not supported", "let the `if` choose a value, and return it after"
             )
         results.append((cx.nodes, cx.scope))
     cx.keep_names -= 1
+    cx.branch_names = outer_names
     (then_nodes, then_scope), (else_nodes, else_scope) = results
     cx.nodes = outer_nodes
     cx.scope = {**else_scope, **then_scope}
