@@ -159,7 +159,9 @@ def _logical(cx: Context, node: tree.Logical) -> Value:
     left = tensor(cx, cx.expr(node.left), node)
     if isinstance(left.known, bool) and not node.dotted and left.known == (node.op == "||"):
         return constant(left.known)
-    return elementwise(cx, node.op, [left, tensor(cx, cx.expr(node.right), node)], node.dotted, node)
+    with cx.branch():
+        right = tensor(cx, cx.expr(node.right), node)
+    return elementwise(cx, node.op, [left, right], node.dotted, node)
 
 
 def _not(cx: Context, node: tree.Not) -> Value:
@@ -176,7 +178,8 @@ def _ternary(cx: Context, node: tree.Ternary) -> Value:
         )
     if isinstance(condition.known, bool):
         return cx.expr(node.then if condition.known else node.otherwise)
-    then, otherwise = cx.expr(node.then), cx.expr(node.otherwise)
+    with cx.branch():
+        then, otherwise = cx.expr(node.then), cx.expr(node.otherwise)
     return choose(cx, condition, then, otherwise, node)
 
 

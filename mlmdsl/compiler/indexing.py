@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import cast
 
 from mlmdsl.compiler import ir
@@ -191,6 +192,16 @@ def _pick_item(cx: Context, value: Tensor, axis: Axis, item: tree.Expression) ->
     return Position(ir.Pick(value.expr), value.known)
 
 
+def _steps_evenly(cx: Context, expr: ir.Expr) -> bool:
+    """Whether an index is a loop's variable, shifted or scaled: its bounds are then taken."""
+    if isinstance(expr, ir.Ref):
+        return expr.name in cx.sequential
+    if isinstance(expr, ir.Map) and expr.op in ("+", "-", "*"):
+        moving = [arg for arg in expr.args if not isinstance(arg, ir.Const)]
+        return len(moving) == 1 and _steps_evenly(cx, moving[0])
+    return False
+
+
 def _is_whole(value: Tensor) -> bool:
     if isinstance(value.known, float):
         return value.known.is_integer()
@@ -200,6 +211,9 @@ def _is_whole(value: Tensor) -> bool:
 def _check_picks(cx: Context, value: Tensor, axis: Axis, item: tree.Node) -> None:
     if not isinstance(value.known, Array):
         _check_within(cx, value, value.type, axis, item)
+        if value.known is None and not cx.uncertain and _steps_evenly(cx, value.expr):
+            for end in (value.type.low, value.type.high):
+                _check_within(cx, constant(int(end)) if isfinite(end) else value, value.type, axis, item)
         return
     if value.known.values.size == 0:
         return

@@ -8,9 +8,10 @@ runs one iteration after another.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import product
+from math import inf
 from typing import cast
 
 from mlmdsl.compiler import ir
@@ -196,6 +197,15 @@ def bind_targets(cx: Context, iterator: tree.Iterator, item: Value) -> tuple[lis
     if not isinstance(item, TupleValue) or len(item.items) != len(names):
         cx.fail(iterator, f"this loop takes {len(names)} names, and each item is {describe(item)}")
     return names, list(item.items)
+
+
+def ends_of(steps: RangeValue) -> tuple[float, float]:
+    """The least and greatest integer of a range, as far as they are known."""
+    start, stop, step = steps.start.known, steps.stop.known, steps.step.known
+    if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step:
+        taken = range(start, stop + (1 if step > 0 else -1), step)
+        return (float(min(taken)), float(max(taken))) if taken else (-inf, inf)
+    return float(start) if isinstance(start, int) and step == 1 else -inf, inf
 
 
 def steps_of(cx: Context, iterable: Value, node: tree.Node) -> RangeValue:
@@ -429,6 +439,30 @@ def _array_axis(cx: Context, loop: LoopAxis) -> Axis:
     return loop.axis
 
 
+def _check_each(
+    cx: Context,
+    iterable: Value,
+    steps: RangeValue,
+    body: Callable[[Sequence[Value]], Value],
+    condition: Callable[[Sequence[Value]], Value] | None,
+    node: tree.Node,
+) -> None:
+    """Raise what is wrong with a single step (an index past an end), trying the first and last few hundred of them."""
+    start, stop, step = steps.start.known, steps.stop.known, steps.step.known
+    if not (isinstance(start, int) and isinstance(stop, int) and isinstance(step, int)):
+        return
+    taken = range(start, stop + (1 if step > 0 else -1), step)
+    for number in taken if len(taken) <= _TRIED else [*taken[: _TRIED // 2], *taken[-_TRIED // 2 :]]:
+        with suppress(Carried), cx.attempt():
+            item = item_at(cx, iterable, constant(number), node)
+            if condition is None or getattr(condition([item]), "known", None) is not False:
+                body([item])
+            raise Carried
+
+
+_TRIED = 400
+
+
 def _sequence(
     cx: Context,
     name: str,
@@ -440,8 +474,10 @@ def _sequence(
     """A comprehension that runs one iteration after another."""
     steps = steps_of(cx, iterable, node)
     check_range(cx, steps, node)
+    _check_each(cx, iterable, steps, body, condition, node)
     variable = cx.fresh(name)
-    counter = Tensor(ir.Ref(variable, ir.Type("int", low=steps.start.type.low), data=True))
+    low, high = ends_of(steps)
+    counter = Tensor(ir.Ref(variable, ir.Type("int", low=low, high=high), data=True))
     nodes = len(cx.nodes)
     cx.sequential.append(variable)
     item = item_at(cx, iterable, counter, node)
