@@ -6,7 +6,7 @@ becomes those, and no covariance is built.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf, sqrt
 
 from mlmdsl.compiler import ir
@@ -24,6 +24,14 @@ _REMEDIES = {
     "count": "it counts something: give a whole number that is not negative",
     "simplex": "its entries are probabilities that add to 1: `Dirichlet(…)` or `softmax(…)`",
 }
+
+
+_OF_ONE_ARGUMENT: dict[str, Callable[[Value], list[Value]]] = {
+    "Beta": lambda a: [a, a],
+    "DiscreteUniform": lambda b: [constant(0), b],
+    "SkewNormal": lambda alpha: [constant(0.0), constant(1.0), alpha],
+}
+"""Constructors whose one argument is not their first parameter alone."""
 
 
 def family_draw(cx: Context, name: str, args: Sequence[Value], dotted: bool, node: tree.Node) -> Draw:
@@ -48,12 +56,10 @@ def _with_defaults(cx: Context, family: Family, args: Sequence[Value], node: tre
     parameters = family.parameters
     if len(args) > len(parameters):
         cx.fail(node, f"{family.name} takes {_signature(family)}, found {len(args)} arguments")
-    if family.name == "Beta" and len(args) == 1:
-        return [args[0], args[0]]
-    if family.name in ("Uniform", "DiscreteUniform") and len(args) == 1:
-        return [constant(0), args[0]]
+    if len(args) == 1 and family.name in _OF_ONE_ARGUMENT:
+        return _OF_ONE_ARGUMENT[family.name](args[0])
     missing = parameters[len(args) :]
-    if any(parameter.default is None for parameter in missing):
+    if any(parameter.default is None for parameter in missing) or len(args) in family.no_method:
         cx.fail(
             node, f"{family.name} takes {_signature(family)}, found {len(args)} argument{'s' if len(args) != 1 else ''}"
         )

@@ -27,8 +27,8 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Family:
-    """One distribution. `event` is the rank of one draw; `low`, `high` bound it; `sized_by` is the vector parameter
-    (or the count `d`) that gives the size of the event."""
+    """One distribution. `event` is the rank of one draw; `low`, `high` bound it; `upper_parameter` is the position of a
+    parameter that bounds it; `no_method` are numbers of arguments that Distributions.jl has no constructor for."""
 
     name: str
     parameters: tuple[Parameter, ...]
@@ -38,6 +38,7 @@ class Family:
     low: float = -inf
     high: float = inf
     upper_parameter: int | None = None
+    no_method: tuple[int, ...] = ()
 
 
 def _p(name: str, support: Support = "real", default: float | None = None, rank: int = 0) -> Parameter:
@@ -56,8 +57,8 @@ def _real() -> list[Family]:
         Family("Laplace", (_LOCATION, _SCALE), "dist.Laplace({0}, {1})"),
         Family("Logistic", (_LOCATION, _SCALE), "dist.Logistic({0}, {1})"),
         Family("Gumbel", (_LOCATION, _SCALE), "dist.Gumbel({0}, {1})"),
-        Family("SkewNormal", (_LOCATION, _SCALE, _p("α", "real", 0.0)), "runtime.SkewNormal({0}, {1}, {2})"),
-        Family("Uniform", (_p("a", "real", 0.0), _p("b", "real", 1.0)), "dist.Uniform({0}, {1})"),
+        Family("SkewNormal", (_LOCATION, _SCALE, _p("α", "real", 0.0)), "runtime.SkewNormal({0}, {1}, {2})", no_method=(2,)),
+        Family("Uniform", (_p("a", "real", 0.0), _p("b", "real", 1.0)), "dist.Uniform({0}, {1})", no_method=(1,)),
         Family("Flat", (), "runtime.Flat()"),
     ]
 
