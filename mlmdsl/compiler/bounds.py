@@ -26,9 +26,9 @@ def bounds_of(op: str, operands: Sequence[Bounds]) -> Bounds:
 def bounds_of_power(base: Bounds, exponent: float | None) -> Bounds:
     """The bounds of `base ^ exponent`; `exponent` is None where it is not a constant."""
     low, high = base
-    if exponent is not None and exponent == int(exponent) and int(exponent) % 2 == 0 and exponent > 0:
+    if exponent is not None and exponent > 0 and exponent % 2 == 0:
         smallest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
-        return smallest**exponent, _power(max(abs(low), abs(high)), exponent)
+        return _power(smallest, exponent), _power(max(abs(low), abs(high)), exponent)
     if low < 0:
         return EVERYTHING
     if exponent is None or exponent < 0:

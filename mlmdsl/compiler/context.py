@@ -78,6 +78,10 @@ class Context:
     """Names that a statement further down defines."""
     uncertain: int = 0
     """Above 0 where it is not known whether what is lowered is reached: in a branch that data or parameters choose."""
+    calls: list[tuple[tree.Statement, ...]] = field(default_factory=list)
+    """The bodies of the helper functions that are being called."""
+    inlined: int = 0
+    """How many calls of helper functions there were."""
     keep_names: int = 0
     """Above 0 inside a sequential loop or branch, where an assignment overwrites."""
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
 
 from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.dependence import assigned_names
 from mlmdsl.compiler.iteration import comprehend
 from mlmdsl.compiler.values import Closure, Nothing, Tensor, TupleValue, Value, Zipped
 from mlmdsl.language import tree
 from mlmdsl.language.errors import did_you_mean
+
+MAX_CALLS = 5_000
+"""Calls of helper functions in a model; each is a copy of the function's body."""
+
+MAX_NESTED_CALLS = 15
+"""Helper functions that call one another."""
 
 
 def inline(
@@ -19,16 +27,39 @@ def inline(
     """A call of a helper function."""
     if dotted and any(isinstance(arg, Tensor) and arg.rank for arg in args):
         return _each(cx, function, args, node)
-    scope = _bind(cx, function, args, keywords, node)
-    saved, cx.scope = cx.scope, scope
-    cx.depth += 10
-    try:
-        if cx.depth > 140:
-            cx.fail(node, f"{function.name} calls itself without end", "a helper function cannot be recursive")
+    with _called(cx, function, node):
+        cx.scope = _bind(cx, function, args, keywords, node)
+        _own_places(cx, function, node)
         return _body_value(cx, function.body, function.name, node)
+
+
+@contextmanager
+def _called(cx: Context, function: Closure, node: tree.Node) -> Iterator[None]:
+    """Inside a call: names and loops of the caller are out of sight, and the function itself cannot be called."""
+    if any(body is function.body for body in cx.calls):
+        cx.fail(node, f"{function.name} calls itself: a helper function cannot be recursive", "write a loop")
+    cx.inlined += 1
+    if cx.inlined > MAX_CALLS or len(cx.calls) >= MAX_NESTED_CALLS:
+        many = f"{MAX_CALLS} calls" if cx.inlined > MAX_CALLS else f"{MAX_NESTED_CALLS} calls in one another"
+        cx.fail(node, f"a model has at most {many} of helper functions", "let a function take and give whole arrays")
+    saved = cx.scope, cx.drawn_names, cx.later, cx.keep_names, cx.accumulators
+    cx.drawn_names, cx.later, cx.keep_names, cx.accumulators = set(), set(), 0, frozenset()
+    cx.calls.append(function.body)
+    try:
+        yield
     finally:
-        cx.scope = saved
-        cx.depth -= 10
+        cx.calls.pop()
+        cx.scope, cx.drawn_names, cx.later, cx.keep_names, cx.accumulators = saved
+
+
+def _own_places(cx: Context, function: Closure, node: tree.Node) -> None:
+    """A parameter that the body assigns to is a copy: the caller's variable keeps its value."""
+    from mlmdsl.compiler.statements import define
+
+    for name in dict.fromkeys(assigned_names(function.body)):
+        value = cx.scope.get(name)
+        if name in function.params and isinstance(value, Tensor) and not value.is_data:
+            define(cx, name, value, node)
 
 
 def _each(cx: Context, function: Closure, args: Sequence[Value], node: tree.Node) -> Value:
