@@ -21,8 +21,9 @@ from mlmdsl.compiler.emit import Program, emit
 from mlmdsl.compiler.lower import Lowered, lower_model
 from mlmdsl.compiler.show import show_checked, show_ir, show_tree
 from mlmdsl.compiler.values import Tensor
-from mlmdsl.data.bind import Arguments, abstract_arguments, bind_arguments
+from mlmdsl.data.bind import Arguments, bind_arguments
 from mlmdsl.data.tables import Table, read_table
+from mlmdsl.data.unbound import lower_unbound
 from mlmdsl.language import tree as syntax
 from mlmdsl.language.errors import Diagnostic, SpecError, did_you_mean
 from mlmdsl.language.parse import parse as parse_source
@@ -136,7 +137,7 @@ class Spec:
             self.model(None if self.tree.models else "")
         for each in chosen:
             try:
-                self._lowered(each, abstract_arguments(self.source, self.tree, each))
+                lower_unbound(self.source, self.tree, each)
             except SpecError as error:
                 diagnostics += [new for new in error.diagnostics if new not in diagnostics]
         if diagnostics:
@@ -156,8 +157,7 @@ class Spec:
             return show_tree(self.tree)
         chosen = self.model(model)
         table = self.table(data)
-        arguments = self._arguments(chosen, table, {}, settings or {})
-        lowered = self._lowered(chosen, arguments)
+        arguments, lowered = self._staged(chosen, table, settings or {})
         if name == "checked":
             return show_checked(arguments.values, lowered.model)
         if name == "ir":
@@ -206,12 +206,13 @@ class Spec:
         lowered = self._lowered(chosen, bound)
         return Bound(self, chosen, table, bound, lowered, perf_counter() - started)
 
-    def _arguments(
-        self, chosen: syntax.ModelDef, table: Table | None, given: Mapping[str, Any], settings: Mapping[str, Any]
-    ) -> Arguments:
+    def _staged(
+        self, chosen: syntax.ModelDef, table: Table | None, settings: Mapping[str, Any]
+    ) -> tuple[Arguments, Lowered]:
         if table is None:
-            return abstract_arguments(self.source, self.tree, chosen, settings)
-        return bind_arguments(self.source, self.tree, chosen, table, given, settings)
+            return lower_unbound(self.source, self.tree, chosen, settings)
+        arguments = bind_arguments(self.source, self.tree, chosen, table, {}, settings)
+        return arguments, self._lowered(chosen, arguments)
 
     def _lowered(self, model: syntax.ModelDef, arguments: Arguments) -> Lowered:
         return lower_model(self.source, self.tree, model, arguments.values, arguments.defaults)

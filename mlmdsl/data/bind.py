@@ -18,6 +18,7 @@ from mlmdsl.compiler.operators import known_tensor, known_type
 from mlmdsl.compiler.values import Absent, Nothing, RangeValue, Tensor, Value, describe
 from mlmdsl.data.conversion import to_array
 from mlmdsl.data.tables import Table
+from mlmdsl.data.uses import by_use
 from mlmdsl.language import tree
 from mlmdsl.language.errors import DataError, Diagnostic, did_you_mean
 from mlmdsl.language.source import Source
@@ -51,13 +52,20 @@ def bind_arguments(
 
 
 def abstract_arguments(
-    source: Source, spec: tree.Spec, model: tree.ModelDef, settings: Mapping[str, Any] | None = None
+    source: Source,
+    spec: tree.Spec,
+    model: tree.ModelDef,
+    settings: Mapping[str, Any] | None = None,
+    ranks: Mapping[str, int] | None = None,
 ) -> Arguments:
-    """The arguments of a model whose data are not there: shapes from the `@data` block, or from how they are used."""
+    """The arguments of a model whose data are not there: shapes from the `@data` block, or from how they are used.
+
+    `ranks` are those of arguments whose use does not tell.
+    """
     values: dict[str, Value] = dict(_abstract_block(source, spec))
     for param in model.params:
         if param.name not in values and param.default is None:
-            values[param.name] = _by_use(param.name, model)
+            values[param.name] = by_use(param.name, model, (ranks or {}).get(param.name))
     values |= _given_values(model, settings or {})
     return _fill(source, spec, model, values, False)
 
@@ -263,88 +271,6 @@ def _not_supplied(cx: Context, model: tree.ModelDef, param: tree.Param, values: 
         or "define it in `@data`, pass a table with a column of that name, or give it a value"
     )
     cx.report(Wrong(Diagnostic(f"the argument `{param.name}` of `{model.name}` has no value", param.span, hint)))
-
-
-def _by_use(name: str, model: tree.ModelDef) -> Value:
-    """An argument without data: a matrix where it is used as one, an index where it indexes, else a column of numbers."""
-    uses = _Uses(name)
-    for keyword in model.keywords:
-        uses.visit(keyword.default)
-    uses.visit(model.body)
-    row = Axis("row", "nrow()")
-    if uses.rank >= 2:
-        axes = (row, *(Axis(f"{name}_{k}", f"size({name}, {k})") for k in range(2, uses.rank + 1)))
-        return Tensor(ir.Ref(name, ir.Type("real", (), axes), data=True))
-    if uses.rank == 0:
-        return Tensor(ir.Ref(name, ir.Type("int" if uses.counts else "any"), data=True))
-    if uses.indexes:
-        return Tensor(ir.Ref(name, ir.Type("int", (), (row,), 1), data=True), levels=Axis(name, f"levels of {name}"))
-    return Tensor(ir.Ref(name, ir.Type("any", (), (row,)), data=True))
-
-
-class _Uses:
-    """How a name is used in a model: the rank that its indices and sizes tell, whether it indexes or counts."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.rank = 1
-        self.indexes = False
-        self.counts = False
-
-    def visit(self, node: object) -> None:
-        """Look at a node and all below it."""
-        if isinstance(node, tuple):
-            for item in node:
-                self.visit(item)
-        if not isinstance(node, tree.Node):
-            return
-        if isinstance(node, tree.Index):
-            if self._is(node.base):
-                self.rank = max(self.rank, len(node.indices))
-            self.indexes = self.indexes or any(self._mentions(item) for item in node.indices)
-        if isinstance(node, tree.Call):
-            self._call(node)
-        if isinstance(node, tree.Adjoint) and self._is(node.operand):
-            self.rank = max(self.rank, 2)
-        if isinstance(node, tree.Assign) and isinstance(node.target, tree.Tuple) and self._is_size(node.value):
-            self.rank = max(self.rank, len(node.target.items))
-        if isinstance(node, tree.Range) and (self._is(node.stop) or self._is(node.start)):
-            self.rank, self.counts = 0, True
-        if isinstance(node, tree.Operator) and node.op == "*" and not node.dotted and self._is(node.operands[0]):
-            right = node.operands[1] if len(node.operands) > 1 else None
-            self.rank = 2 if isinstance(right, tree.Name) and self.rank == 1 else self.rank
-        for field in node.__dataclass_fields__:
-            self.visit(getattr(node, field))
-
-    def _call(self, node: tree.Call) -> None:
-        name = node.function.id if isinstance(node.function, tree.Name) else ""
-        if name in ("size", "axes") and len(node.args) == 2 and self._is(node.args[0]):
-            second = node.args[1]
-            self.rank = max(
-                self.rank, second.value if isinstance(second, tree.Number) and isinstance(second.value, int) else 1
-            )
-        if name in ("filldist", "zeros", "ones", "fill", "LKJCholesky", "LKJ") and any(
-            self._is(arg) for arg in node.args
-        ):
-            self.rank, self.counts = 0, True
-
-        if name in ("eachrow", "eachcol") and any(self._is(arg) for arg in node.args):
-            self.rank = max(self.rank, 2)
-
-    def _is_size(self, node: object) -> bool:
-        """`size(x)`."""
-        return (
-            isinstance(node, tree.Call)
-            and isinstance(node.function, tree.Name)
-            and node.function.id == "size"
-            and any(self._is(arg) for arg in node.args)
-        )
-
-    def _is(self, node: object) -> bool:
-        return isinstance(node, tree.Name) and node.id == self.name
-
-    def _mentions(self, node: object) -> bool:
-        return self._is(node) or (isinstance(node, tree.Index) and self._is(node.base))
 
 
 def _is_unwritten(expr: ir.Expr) -> bool:
