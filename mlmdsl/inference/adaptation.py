@@ -32,6 +32,7 @@ class Window:
     transitions: int
     max_depth: int
     learns_metric: bool
+    forgets: bool = True
 
 
 _SHARES = (0.06, 0.08, 0.12, 0.16, 0.20, 0.22)
@@ -46,6 +47,7 @@ def schedule(chains: int, tune: int, max_depth: int) -> tuple[Window, ...]:
     total = chains * tune
     caps = [min(cap, max_depth) for cap in _CAPS] + [max_depth] * (len(_SHARES) - len(_CAPS))
     learning = [Window(max(1, round(share * total)), cap, True) for share, cap in zip(_SHARES, caps, strict=True)]
+    learning[-2] = replace(learning[-2], forgets=False)
     return (*learning, Window(max(1, round(_LAST_SHARE * total)), max_depth, False))
 
 

@@ -62,6 +62,7 @@ def simplify(module: GraphModule, example: Sequence[Tensor]) -> GraphModule:
     recorder.run(*example)
     _fold_constants(module, recorder.values)
     _number_masks(module, recorder.values)
+    _drop_checks(module)
     _drop_identities(module, recorder.values)
     _share(module)
     module.graph.eliminate_dead_code()
@@ -149,6 +150,13 @@ def _numbers(module: GraphModule, user: Node, values: dict[Node, Any], mask: Nod
     return nodes
 
 
+def _drop_checks(module: GraphModule) -> None:
+    """Let a factorisation fail silently: it raises for all rows of a batch where one row fails."""
+    for node in list(module.graph.nodes):
+        if node.target is _aten._linalg_check_errors.default:
+            module.graph.erase_node(node)
+
+
 def _drop_identities(module: GraphModule, values: dict[Node, Any]) -> None:
     for node in list(module.graph.nodes):
         if node.op != "call_function" or not isinstance(values[node], Tensor):
@@ -212,7 +220,9 @@ def _is_constant(argument: Any, values: dict[Node, Any], wanted: float) -> bool:
 def _looks_same(source: Any, value: Tensor) -> bool:
     if not isinstance(source, Tensor):
         return False
-    return source.shape == value.shape and source.dtype == value.dtype and source.device == value.device
+    # a view downstream may need the strides that the dropped operation gave
+    same_layout = source.shape == value.shape and source.stride() == value.stride()
+    return same_layout and source.dtype == value.dtype and source.device == value.device
 
 
 def _share(module: GraphModule) -> None:

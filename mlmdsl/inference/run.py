@@ -27,7 +27,7 @@ __all__ = ["Draws", "Kernel", "Phase", "Progress", "UnsupportedModel", "sample"]
 
 TOTAL_DRAWS = 4000
 CHAINS = {"vectorized": 16, "pyro": 4}
-POOLED_TUNE = 2400
+POOLED_TUNE = 3200
 """Warm-up transitions that all chains of the vectorised kernel make together by default."""
 
 

@@ -148,7 +148,7 @@ class Sampler:
         session.divergences += int(settled[:, _DIVERGING].sum())
         session.step = session.step.learned(settled[:, _ACCEPTANCE], settled[:, _STEP_SIZE], self.heard)
         if window.learns_metric:
-            session.learned.append(settled[:, len(COLUMNS) :])
+            session.learned.append(self._unwhitened(session.metric, settled))
         if session.done >= window.transitions:
             self._close_window(session, window)
         session.warmup_s += perf_counter() - started - (self.compile_s - compiled_s)
@@ -160,10 +160,10 @@ class Sampler:
         q = session.metric.position(session.state.tree_proposal[:, 2 : 2 + self.dim])
         steps_per_transition = (session.gradients - session.opened) * self.settings.chains / session.done
         if window.learns_metric:
-            x, gradient = torch.cat(session.learned).chunk(2, 1)
-            found = estimate_metric(session.metric.position(x), session.metric.pushed(gradient))
-            session.metric = found or session.metric
-        session.window, session.done, session.learned = session.window + 1, 0, []
+            session.metric = estimate_metric(*torch.cat(session.learned).chunk(2, 1)) or session.metric
+        if window.forgets:
+            session.learned = []
+        session.window, session.done = session.window + 1, 0
         size = session.step.settled
         if session.window < len(self.windows):
             size, gradients = reasonable_step(q, self.evaluate, session.metric, self._one_noise)
@@ -176,6 +176,10 @@ class Sampler:
         self._consider_compiling(session, steps_per_transition)
         session.opened = session.gradients
         session.generator = self.generator.get_state()
+
+    def _unwhitened(self, metric: Metric, settled: Tensor) -> Tensor:
+        x, gradient = settled[:, len(COLUMNS) :].chunk(2, 1)
+        return torch.cat([metric.position(x), metric.pushed(gradient)], 1)
 
     def _sample(self, session: Session) -> None:
         started = perf_counter()

@@ -23,6 +23,7 @@ from pyro.distributions import Delta, MaskedDistribution
 from pyro.poutine.subsample_messenger import _Subsample
 from torch import Tensor
 from torch.distributions import biject_to
+from torch.overrides import TorchFunctionMode
 
 from mlmdsl.inference.draws import UnsupportedModel
 
@@ -59,7 +60,7 @@ class Sites:
     def log_density(self, q: Tensor) -> Tensor:
         """log π(q) with the Jacobian of the transforms, a scalar; q has shape (D,)."""
         messenger = _Unconstrained(self.split(q))
-        with pyro.validation_enabled(False):
+        with pyro.validation_enabled(False), FailuresAsNan():
             total: Tensor = _trace(self.model, messenger).log_prob_sum() + messenger.log_jacobian
         return total
 
@@ -71,6 +72,52 @@ class Sites:
         """The latent and the deterministic sites at q, in the order of the trace; q has shape (D,)."""
         nodes = _trace(self.model, _Unconstrained(self.split(q))).nodes
         return {name: node["value"] for name, node in nodes.items() if _is_latent(node) or _is_deterministic(node)}
+
+
+class FailuresAsNan(TorchFunctionMode):
+    """A factorisation that fails gives nan where torch would raise.
+
+    Far from the posterior a covariance may be singular to rounding. That chain's density is then nan and its
+    transition diverges; an exception would end the run of all chains.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        safe = _SAFE.get(func, func)
+        return safe(*args, **(kwargs or {}))
+
+
+def _nan_where_failed(result: Tensor, info: Tensor) -> Tensor:
+    failed = (info != 0).reshape(*info.shape, *[1] * (result.ndim - info.ndim))
+    return torch.where(failed, torch.nan, result)
+
+
+def _cholesky(matrix: Tensor, *, upper: bool = False) -> Tensor:
+    return _nan_where_failed(*torch.linalg.cholesky_ex(matrix, upper=upper))
+
+
+def _inv(matrix: Tensor) -> Tensor:
+    return _nan_where_failed(*torch.linalg.inv_ex(matrix))
+
+
+def _solve(matrix: Tensor, right: Tensor, *, left: bool = True) -> Tensor:
+    return _nan_where_failed(*torch.linalg.solve_ex(matrix, right, left=left))
+
+
+def _old_cholesky(matrix: Tensor, upper: bool = False) -> Tensor:
+    return _cholesky(matrix, upper=upper)
+
+
+_SAFE: dict[Any, Callable[..., Tensor]] = {
+    torch.linalg.cholesky: _cholesky,
+    torch.cholesky: _old_cholesky,
+    Tensor.cholesky: _old_cholesky,
+    torch.linalg.inv: _inv,
+    torch.inverse: _inv,
+    Tensor.inverse: _inv,
+    torch.linalg.solve: _solve,
+}
 
 
 class _Unconstrained(poutine.messenger.Messenger):
@@ -142,7 +189,7 @@ def isolated_randomness(seed: int) -> Iterator[None]:
 
 def _trace(model: Model, messenger: poutine.messenger.Messenger) -> Any:
     # validation reads values, which costs time and cannot be vectorised: a bad value shows as a non-finite density
-    with pyro.validation_enabled(False):
+    with pyro.validation_enabled(False), FailuresAsNan():
         return poutine.trace(messenger(model)).get_trace()
 
 

@@ -25,6 +25,7 @@ CASES: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
     "an equal expression is shared": (lambda x: x.exp() * x.exp(), 2),
     "what nothing reads is deleted": (lambda x: (x.log(), x.exp())[1], 1),
     "a mask of data becomes numbers": (lambda x: x[:, MASK], 1),
+    "a copy that a view needs is kept": (lambda x: x.mT.clone(memory_format=torch.contiguous_format).view(6).exp(), 4),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pyro
 import pyro.distributions as dist
@@ -11,8 +12,10 @@ import torch
 from pyro import poutine
 from pyro.distributions import constraints
 from pyro.infer.reparam import LocScaleReparam
+from torch import Tensor
 
 from mlmdsl.inference.draws import UnsupportedModel
+from mlmdsl.inference.potential import build_potential
 from mlmdsl.inference.sites import read_sites
 
 from .models import correlated_varying_intercept_slope
@@ -114,3 +117,32 @@ def test_a_model_with_nothing_to_sample_is_refused() -> None:
 
     with pytest.raises(UnsupportedModel, match="no latent site"):
         read_sites(model)
+
+
+@pytest.mark.parametrize(
+    "factorise",
+    [
+        lambda m: torch.linalg.cholesky(m).diagonal(dim1=-2, dim2=-1).log().sum(),
+        lambda m: torch.linalg.inv(m).sum(),
+        lambda m: torch.linalg.solve(m, torch.ones(2, dtype=m.dtype)).sum(),
+    ],
+    ids=["cholesky", "inv", "solve"],
+)
+def test_a_factorisation_that_fails_makes_that_chain_alone_nan(factorise: Callable[[Tensor], Tensor]) -> None:
+    """The matrix [[1, x], [x, 1]] is positive definite for |x| < 1 and singular at 1."""
+
+    def model() -> None:
+        x = pyro.sample("x", dist.Normal(torch.zeros((), dtype=torch.float64), 1.0))
+        one = torch.ones_like(x)
+        pyro.factor("f", factorise(torch.stack([torch.stack([one, x]), torch.stack([x, one])])))
+
+    potential = build_potential(read_sites(model), 2)
+    assert potential.note is None
+    inside = torch.tensor([[0.5], [0.2]], dtype=torch.float64)
+    _, value = potential.evaluate(inside)
+    matrix = torch.tensor([[1, 0.5], [0.5, 1]], dtype=torch.float64)
+    wanted = torch.distributions.Normal(0.0, 1.0).log_prob(torch.tensor(0.5)) + factorise(matrix)
+    assert float(value[0]) == pytest.approx(-float(wanted), rel=1e-6)
+    _, other = potential.evaluate(torch.tensor([[1.0], [0.2]], dtype=torch.float64))
+    assert not torch.isfinite(other[0])
+    assert other[1] == value[1]
