@@ -63,8 +63,8 @@ class Context:
     columns: str = ""
     """The table whose columns the scope holds, while a `@data` block is evaluated."""
     returned: Value | None = None
-    accumulators: frozenset[str] = frozenset()
-    """Names that the vectorised loops around only add to."""
+    accumulators: dict[str, int] = field(default_factory=dict)
+    """Names that vectorised loops around only add to, and how many loops were around before those."""
     branch_names: dict[str, str] = field(default_factory=dict)
     """Names that the branches of an `if` define, and the one name that all of them give to each."""
     drawn_names: set[str] = field(default_factory=set)

@@ -47,18 +47,19 @@ def is_independent(
 def sum_accumulators(node: tree.For, outer: frozenset[str]) -> frozenset[str]:
     """Outer names that the body only adds to (`total += f(i)`): their loop is a sum, and carries nothing else."""
     added: dict[str, int] = {}
-    for statement in node.body:
-        name = _added_name(statement)
+    for name in _added_names(node.body):
         if name in outer:
             added[name] = added.get(name, 0) + 1
     mentions = [mention.id for statement in node.body for mention in names_in(statement)]
     return frozenset(name for name, count in added.items() if mentions.count(name) == count)
 
 
-def _added_name(statement: tree.Statement) -> str:
-    if isinstance(statement, tree.Assign) and statement.op == "+" and isinstance(statement.target, tree.Name):
-        return statement.target.id
-    return ""
+def _added_names(body: tuple[tree.Statement, ...]) -> Iterator[str]:
+    for statement in body:
+        if isinstance(statement, tree.For):
+            yield from _added_names(statement.body)
+        elif isinstance(statement, tree.Assign) and statement.op in ("+", "-") and isinstance(statement.target, tree.Name):
+            yield statement.target.id
 
 
 def names_in(node: object) -> Iterator[tree.Name]:

@@ -85,6 +85,7 @@ def _observe(cx: Context, node: tree.Tilde, dist: ir.Dist, name: str | None) -> 
             type=value.type,
             observed=value.expr,
             missing=missing,
+            index=_updated_items(cx, node.target, site, missing, name),
             span=node.span,
         )
     )
@@ -187,17 +188,18 @@ def _masked(expr: ir.Expr, name: str) -> ir.Expr:
 
 def _give(cx: Context, name: str, node: tree.Tilde) -> None:
     """Note that a variable got its distribution; twice is an error."""
-    key = _place_key(node.target)
+    key = _place_key(cx, node.target)
     if (name, key) in cx.given or (key is not None and (name, None) in cx.given):
         cx.fail(node, f"`{name}` has two distributions: it was given one further up", "give each variable one `~`")
     cx.given.add((name, key))
 
 
-def _place_key(target: tree.Expression) -> object:
-    """What tells places of one array apart: constants; an index that moves tells nothing."""
+def _place_key(cx: Context, target: tree.Expression) -> object:
+    """What tells places of one array apart: constants, and by which loops around an index moves."""
     if not isinstance(target, tree.Index):
         return None
-    return tuple(item.value if isinstance(item, tree.Number) else item for item in target.indices)
+    around = (*(loop.axis.name for loop in cx.loops), *cx.sequential)
+    return (*(item.value if isinstance(item, tree.Number) else item for item in target.indices), around)
 
 
 def _draw_whole(cx: Context, node: tree.Tilde, dist: ir.Dist, name: str) -> None:
@@ -375,10 +377,11 @@ def _whole_dist(cx: Context, dist: ir.Dist, place: _Place) -> ir.Dist:
     if not dist.event:
         queue = list(kept)
         plates = tuple(loop if loop is not None else queue.pop(0) for loop in order)
-        return replace(dist, loops=rest, plates=plates)
+        return replace(dist, loops=rest, plates=plates, walked=dist.walked | loops.keys())
     first_event = next(k for k, loop in enumerate(order) if loop is None)
     last_loop = max((k for k, loop in enumerate(order) if loop is not None), default=-1)
-    return replace(dist, loops=rest, plates=(*walked, *dist.plates), columns=last_loop > first_event)
+    columns = last_loop > first_event
+    return replace(dist, loops=rest, plates=(*walked, *dist.plates), walked=dist.walked | loops.keys(), columns=columns)
 
 
 def _draw_part(

@@ -78,25 +78,10 @@ def _emitter(model: ir.Model, sizes: Mapping[str, ir.Expr], dtype: str) -> Emitt
     arguments = {argument.name: argument for argument in model.arguments}
     numbers = {argument.name for argument in model.arguments if not argument.type.axes}
     longs = {argument.name for argument in model.arguments if argument.is_index}
-    names = frozenset(axis.name for statement in model.body for axis in _loop_axes(statement))
-    em = Emitter(arguments, sizes, dtype, python_numbers=numbers, longs=longs, loop_names=names)
+    em = Emitter(arguments, sizes, dtype, python_numbers=numbers, longs=longs)
     for argument in model.arguments:
         em.names(argument.name)
     return em
-
-
-def _loop_axes(statement: ir.Statement) -> list[Axis]:
-    inner: tuple[ir.Statement, ...] = ()
-    if isinstance(statement, ir.Loop):
-        inner = statement.body
-    elif isinstance(statement, ir.Branch):
-        inner = (*statement.then, *statement.otherwise)
-    axes = [axis for part in inner for axis in _loop_axes(part)]
-    if isinstance(statement, ir.Sample):
-        axes += statement.loops
-    for node in ir.walk(statement):
-        axes += node.loops if isinstance(node, ir.Dist) else getattr(node, "type", ir.Type()).loops
-    return axes
 
 
 def _assemble(source: Source, model: ir.Model, em: Emitter, body: _Writer, dtype: str, device: str) -> Program:
@@ -120,7 +105,7 @@ def _assemble(source: Source, model: ir.Model, em: Emitter, body: _Writer, dtype
         out.write(0, line)
     parameters = [em.names(argument.name) for argument in model.arguments]
     parameters += [f"{em.names(argument.name)}_missing" for argument in model.arguments if argument.has_missing]
-    parameters += [wanted for wanted, _ in em.constants.values()]
+    parameters += [*(wanted for wanted, _ in em.constants.values()), *em.statistics]
     out.write(0, f"\ndef model({', '.join(parameters)}):")
     out.write(1, f'"""{_summary(model)}"""')
     shift = len(out.lines)
@@ -174,7 +159,7 @@ def _flat(body: Sequence[ir.Statement]) -> Iterator[ir.Statement]:
 def _constants(em: Emitter, model: ir.Model) -> list[str]:
     """The function `constants`, if there is anything to compute once."""
     defaults = [argument for argument in model.arguments if argument.default is not None]
-    if not em.constants and not defaults:
+    if not em.constants and not defaults and not em.statistics:
         return []
     em.hoisting = False
     parameters = [em.names(a.name) + ("=None" if a.default is not None else "") for a in model.arguments]
@@ -194,7 +179,9 @@ def _constants(em: Emitter, model: ir.Model) -> list[str]:
         [em.names(argument.name) for argument in model.arguments]
         + missing
         + [wanted for wanted, _ in em.constants.values()]
+        + list(em.statistics)
     )
+    lines += [f"    {wanted} = {text(code)}" for wanted, code in em.statistics.items()]
     lines.append(f"    return dict({', '.join(f'{own}={own}' for own in names)})\n")
     em.hoisting = True
     return lines
@@ -305,7 +292,7 @@ class _Body:
     def sample_plates(self, node: ir.Sample) -> list[tuple[Axis, int, Key]]:
         """The plates of a sample: axis, dim, key."""
         plates = () if node.dist.columns else node.dist.plates
-        keys = batch_keys(node.loops, plates, self.em.loop_names)
+        keys = batch_keys(node.loops, plates, node.dist.walked)
         shown = [*node.loops, *(self.shown_axis(node, position, axis) for position, axis in enumerate(plates))]
         return [(axis, position - len(keys), key) for position, (axis, key) in enumerate(zip(shown, keys, strict=True))]
 
@@ -447,6 +434,12 @@ class _Body:
             self.out.write(indent, f"{own} = {text(drawn)}", node.span)
 
 
+def _collapsed(body: _Body, node: ir.Collapsed, indent: int) -> None:
+    from mlmdsl.compiler.emit_collapsed import write_collapsed
+
+    write_collapsed(body.em, body.out.write, node, indent)
+
+
 _STATEMENTS: dict[type, Callable[[_Body, Any, int], None]] = {
     ir.Let: _Body.let,
     ir.Factor: _Body.factor,
@@ -454,4 +447,5 @@ _STATEMENTS: dict[type, Callable[[_Body, Any, int], None]] = {
     ir.Branch: _Body.branch,
     ir.SetIndex: _Body.set_index,
     ir.Sample: _Body.sample,
+    ir.Collapsed: _collapsed,
 }

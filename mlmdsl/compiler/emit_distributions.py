@@ -24,12 +24,12 @@ Batch = Sequence[Key | None]
 """The keys of a batch shape: a loop axis by name, an array axis of the parameters by position, None for neither."""
 
 
-def batch_keys(loops: Sequence[Axis], plates: Sequence[Axis], loop_names: frozenset[str]) -> list[Key]:
-    """The keys of the batch axes: loops, then plates; plates that were loops stay loops."""
+def batch_keys(loops: Sequence[Axis], plates: Sequence[Axis], walked: frozenset[str]) -> list[Key]:
+    """The keys of the batch axes: loops, then plates; plates that were loops (`walked`) stay loops."""
     keys: list[Key] = [axis.name for axis in loops]
     arrays = 0
     for axis in plates:
-        if axis.name in loop_names:
+        if axis.name in walked:
             keys.append(axis.name)
         else:
             keys.append(arrays)
@@ -154,7 +154,8 @@ def event_code(em: Emitter, dist: ir.Dist, outer: Batch) -> Code:
     """A distribution whose plates are axes of its event."""
     if not dist.plates:
         return dist_code(em, dist, outer)
-    keys = batch_keys((), dist.plates, em.loop_names)
+    order = -1 if dist.columns else 1  # each Columns takes the last batch axis and puts it last
+    plates, keys = dist.plates[::order], batch_keys((), dist.plates, dist.walked)[::order]
     loops = [key if isinstance(key, str) else None for key in outer]
     code = dist_code(em, dist, [*loops, *keys])
     covered = _covered(dist)
@@ -162,10 +163,10 @@ def event_code(em: Emitter, dist: ir.Dist, outer: Batch) -> Code:
         while loops and loops[0] is None:
             loops.pop(0)
         sizes = [_loop_size(em, dist, key) for key in loops]
-        sizes += [em.size(axis) for axis in dist.plates]
+        sizes += [em.size(axis) for axis in plates]
         code = form("{0}.expand({1})", code, ast.List(sizes, ast.Load()))
     if dist.columns:
-        for _ in dist.plates:
+        for _ in plates:
             code = form("runtime.Columns({0})", code)
         return code
     return form("{0}.to_event({1})", code, literal(len(dist.plates)))
@@ -221,7 +222,7 @@ def density_code(em: Emitter, expr: ir.Call) -> Code:
     else:
         rank = cast(int, dict(expr.options)["plates"])
         axes = dist.plates or dist.collection
-        keys = batch_keys(expr.type.loops, axes, em.loop_names) if axes else [*loops, *range(rank)]
+        keys = batch_keys(expr.type.loops, axes, dist.walked) if axes else [*loops, *range(rank)]
         density, wanted = (
             dist_code(em, replace(dist, plates=(), collection=()), keys),
             [*loops, *range(value.type.rank)],

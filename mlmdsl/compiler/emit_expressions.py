@@ -39,7 +39,8 @@ class Emitter:
     local: set[str] = field(default_factory=set)
     constants: dict[ir.Expr, tuple[str, ir.Expr]] = field(default_factory=dict)
     hoisting: bool = True
-    loop_names: frozenset[str] = frozenset()
+    statistics: dict[str, Code] = field(default_factory=dict)
+    """What a collapsed likelihood needs of the rows, by name: computed with the constants."""
     uses: set[str] = field(default_factory=set)
 
     # ── what is a number of Python's own ─────────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,7 @@
     Model  = name, arguments, [Node], returned
     Node   = Let(name, value, tracked) | Sample(site, target, dist, axes, observed) | Factor(value)
            | SetIndex(name, index, value) | Loop(variable, range, [Node]) | Branch(condition, [Node], [Node])
+           | Collapsed(target, effects, terms, rows, observed, scale)     a likelihood with effects integrated out
     Dist   = family, arguments (Expr or Dist), plates, event axes
     Expr   = Const | Ref | Counter(axis, start)    the value of a loop variable along its axis
            | Map(op, args)                         elementwise, with Julia's broadcasting: this is every dotted operator
@@ -201,6 +202,7 @@ class Dist:
     """A family with arguments. `plates` are array axes along which draws are independent, `event` the axes of one draw.
 
     `collection`: this is a Julia array of distributions along these axes (`Normal.(μ, σ)`), not yet one distribution.
+    `walked` names the plates that were loop axes: parameters may vary along those by name, along the others by position.
     `columns`: plates come after the event axes in the drawn array (`filldist` of a vector distribution).
     """
 
@@ -211,6 +213,7 @@ class Dist:
     plates: tuple[Axis, ...] = ()
     event: tuple[Axis, ...] = ()
     collection: tuple[Axis, ...] = ()
+    walked: frozenset[str] = frozenset()
     columns: bool = False
     low: float = -inf
     high: float = inf
@@ -305,7 +308,42 @@ class Branch(Node):
     otherwise: tuple[Statement, ...]
 
 
-Statement = Let | Sample | Factor | SetIndex | Loop | Branch
+@dataclass(frozen=True)
+class LinearTerm:
+    """scale[i] · Σ_k dense[i, k] · coefficients[k, picks…[i]]: one term of a mean; all but the coefficients are data."""
+
+    coefficients: Expr
+    dense: Expr | None
+    picks: tuple[Expr, ...]
+    scale: Expr | None
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A normal parameter as location + spread · u, u standard normal. `kind`: `scale`, `scale_tril` or `covariance`."""
+
+    name: str
+    location: Expr
+    spread: Expr
+    kind: str
+    axes: tuple[Axis, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collapsed(Node):
+    """A normal likelihood of data along `rows` with its effects integrated out."""
+
+    target: str
+    effects: tuple[Effect, ...]
+    terms: tuple[LinearTerm, ...]
+    rows: Axis
+    observed: Expr
+    scale: Expr
+    weights: Expr | None = None
+    """Scales of the rows that are data (meta-analysis); `scale` is 1 then."""
+
+
+Statement = Let | Sample | Factor | SetIndex | Loop | Branch | Collapsed
 
 
 @dataclass(frozen=True)
@@ -358,5 +396,5 @@ def _expressions(value: object) -> Iterator[Expr | Dist]:
     elif isinstance(value, tuple):
         for item in value:
             yield from _expressions(item)
-    elif isinstance(value, Slice | Pick | SiteIndex):
+    elif isinstance(value, Slice | Pick | SiteIndex | LinearTerm | Effect):
         yield from children(value)

@@ -418,7 +418,8 @@ def _vectorized(
         rest = tuple(axis for axis in dist.loops if axis not in axes)
         if dist.collection:
             cx.fail(node, "a comprehension of arrays of distributions has no meaning")
-        return Draw(replace(dist, loops=rest, collection=tuple(axes)))
+        made = frozenset(axis.name for axis in axes)
+        return Draw(replace(dist, loops=rest, collection=tuple(axes), walked=made))
     if len(cx.nodes) != nodes:
         pass
     result = tensor(cx, value, node)

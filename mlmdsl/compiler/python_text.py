@@ -99,6 +99,10 @@ class Names:
         self._taken.add(candidate)
         return candidate
 
+    def alias(self, own: str) -> None:
+        """Let an identifier stand for itself."""
+        self._of[own] = own
+
     @staticmethod
     def ascii(name: str) -> str:
         """A name as the start of another identifier."""

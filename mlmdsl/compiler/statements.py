@@ -164,15 +164,14 @@ def _set_element(cx: Context, node: tree.Assign, target: tree.Index, name: str) 
 def _add_over_loop(cx: Context, node: tree.Assign) -> bool:
     """`total += f(i)` in a vectorised loop: total plus the sum."""
     name = cast(tree.Name, node.target).id
-    if name not in cx.accumulators or node.op != "+":
+    if name not in cx.accumulators or node.op is None:
         return False
     term = tensor(cx, cx.expr(node.value), node)
     if term.rank:
         raise Carried
-    axes = tuple(loop.axis for loop in cx.loops)
-    whole = lifted(term, axes)
+    whole = lifted(term, tuple(loop.axis for loop in cx.loops[cx.accumulators[name] :]))
     summed = Tensor(ir.Call("sum", (whole.expr,), ir.Type(term.type.element, whole.type.loops)))
-    total = binary(cx, "+", cx.expr(tree.Name(id=name, span=node.span)), summed, False, node)
+    total = binary(cx, node.op, cx.expr(tree.Name(id=name, span=node.span)), summed, False, node)
     define(cx, name, total, node)
     return True
 
@@ -202,8 +201,10 @@ def _for(cx: Context, node: tree.For) -> None:
     if len(node.iterators) > 1:
         inner = replace(node, iterators=node.iterators[1:])
         node = replace(node, iterators=node.iterators[:1], body=(inner,))
+    if _is_empty(cx, node.iterators[0]):
+        return
     outer = frozenset(name for name, value in cx.scope.items() if not isinstance(value, Unknown)) - cx.functions.keys()
-    accumulators = sum_accumulators(node, outer) | (cx.accumulators if cx.loops else frozenset())
+    accumulators = sum_accumulators(node, outer) | (cx.accumulators.keys() if cx.loops else frozenset())
     arrays = outer - accumulators
     observed = cx.arguments - cx.incomplete
     failed: Wrong | None = None
@@ -231,12 +232,23 @@ def _for(cx: Context, node: tree.For) -> None:
         raise
 
 
+def _is_empty(cx: Context, iterator: tree.Iterator) -> bool:
+    """Whether a loop is known to have no iteration."""
+    iterable = cx.expr(iterator.iterable)
+    if not isinstance(iterable, RangeValue):
+        return False
+    start, stop, step = iterable.start.known, iterable.stop.known, iterable.step.known
+    known = isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step != 0
+    return known and not range(start, stop + (1 if step > 0 else -1), step)
+
+
 def _vectorized(cx: Context, node: tree.For, accumulators: frozenset[str]) -> None:
     iterator = node.iterators[0]
     loop, item = walk_axis(cx, iterator.targets[0].id, cx.expr(iterator.iterable), iterator)
     names, values = bind_targets(cx, iterator, item)
     before = set(cx.scope)
-    saved, cx.accumulators = cx.accumulators, accumulators
+    saved = cx.accumulators
+    cx.accumulators = {name: saved.get(name, len(cx.loops)) for name in accumulators}
     cx.loops.append(loop)
     with scope_of(cx, names, values):
         lower_block(cx, node.body, strict=True)
