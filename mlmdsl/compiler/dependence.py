@@ -58,7 +58,11 @@ def _added_names(body: tuple[tree.Statement, ...]) -> Iterator[str]:
     for statement in body:
         if isinstance(statement, tree.For):
             yield from _added_names(statement.body)
-        elif isinstance(statement, tree.Assign) and statement.op in ("+", "-") and isinstance(statement.target, tree.Name):
+        elif (
+            isinstance(statement, tree.Assign)
+            and statement.op in ("+", "-")
+            and isinstance(statement.target, tree.Name)
+        ):
             yield statement.target.id
 
 

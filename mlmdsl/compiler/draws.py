@@ -18,7 +18,7 @@ from mlmdsl.compiler.combinators import joint
 from mlmdsl.compiler.context import Context, LoopAxis
 from mlmdsl.compiler.indexing import gather, lower_items
 from mlmdsl.compiler.operators import tensor
-from mlmdsl.compiler.values import Absent, Draw, Factorization, Tensor, Value, describe, describe_type
+from mlmdsl.compiler.values import Absent, Draw, Factorization, FamilyName, Tensor, Value, describe, describe_type
 from mlmdsl.language import tree
 from mlmdsl.language.types import Array, Axis
 
@@ -49,7 +49,7 @@ def _distribution(cx: Context, node: tree.Tilde) -> ir.Dist:
         cx.fail(
             node.distribution,
             f"`~` needs a distribution on its right, found {describe(value)}",
-            "write `=` to give a name a value",
+            f"write `{value.name}(…)`" if isinstance(value, FamilyName) else "write `=` to give a name a value",
         )
     dist = value.dist
     if dist.collection and not node.dotted:
@@ -394,7 +394,7 @@ def _draw_part(
     if base.is_data and isinstance(base.expr, ir.Ref | ir.Call) and not base.expr.type.loops and _is_blank(base.expr):
         type_ = replace(type_, low=dist.low, high=dist.high)
     ref = base.expr.name if isinstance(base.expr, ir.Ref) and not base.expr.data else None
-    if ref is None or ref != name:
+    if (ref is None or ref != name) and getattr(base.expr, "name", None) != name:
         cx.nodes.append(ir.Let(name=name, value=base.expr, span=node.span))
     loops = _loops_of(cx, dist, ir.Type())
     rank = sum(isinstance(item, ir.Keep) for item in place.items)

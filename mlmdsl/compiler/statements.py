@@ -1,4 +1,4 @@
-"""Statements: assignments, loops, branches. `~` has a file of its own, draws.py."""
+"""Statements: assignments and loops. `~` has a file of its own, draws.py, and `if`, branches.py."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ def lower_statement(cx: Context, statement: tree.Statement) -> None:
 def define(cx: Context, name: str, value: Value, node: tree.Node, tracked: bool = False) -> None:
     """Give a name a value; what is computed at run time becomes a statement of the program."""
     if name in cx.drawn_names:
-        cx.fail(node, f"`{name}` is a parameter: it has its value from its `~`", "give the new value another name")
+        target = node.target if isinstance(node, tree.Assign | tree.Track) else node
+        cx.fail(target, f"`{name}` is a parameter: it has its value from its `~`", "give the new value another name")
     if isinstance(value, Tensor) and (tracked or not _is_inline(cx, value)):
         value = _let(cx, name, value, node, tracked)
     elif isinstance(value, Nested):
@@ -289,7 +290,7 @@ def _sequential_pass(
 ) -> tuple[bool, dict[str, Tensor]]:
     """Lower the body once, the carried names having the types given; whether they came out the same."""
     saved = (dict(cx.scope), list(cx.nodes), set(cx.names), set(cx.given), set(cx.drawn), set(cx.drawn_names))
-    carried = _prepare_carried(cx, node.body, types, node)
+    carried = prepare_carried(cx, node.body, types, node)
     iterator = node.iterators[0]
     variable = cx.fresh(iterator.targets[0].id)
     low, high = ends_of(steps)
@@ -318,7 +319,7 @@ def _sequential_pass(
     return True, types
 
 
-def _prepare_carried(
+def prepare_carried(
     cx: Context, body: tuple[tree.Statement, ...], types: dict[str, Tensor], node: tree.Node
 ) -> dict[str, Tensor]:
     """Give names that the body changes a place of their own, with the type they have in every iteration."""
@@ -379,78 +380,6 @@ def _unrolled(cx: Context, node: tree.For, iterable: TupleValue) -> None:
             lower_block(cx, node.body, strict=True)
 
 
-# ── branches ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _if(cx: Context, node: tree.If) -> None:
-    """`if` on data: the branch that is taken, where that is known; else a branch of the program."""
-    branch, *others = node.branches
-    condition = tensor(cx, cx.expr(branch.condition), branch.condition)
-    if condition.rank:
-        cx.fail(branch.condition, f"the condition of `if` is one truth value, found {describe(condition)}")
-    otherwise: tuple[tree.Statement, ...] = (replace(node, branches=tuple(others)),) if others else node.otherwise
-    if isinstance(condition.known, bool):
-        lower_block(cx, branch.body if condition.known else otherwise, strict=bool(cx.loops or cx.keep_names))
-        return
-    if condition.type.loops:
-        raise Carried
-    if not condition.is_data:
-        cx.fail(
-            branch.condition,
-            "`if` depends on data only, this condition is not known before sampling",
-            "write `ifelse(condition, a, b)`, or `condition ? a : b`",
-        )
-    _branch(cx, node, condition, branch.body, otherwise)
-
-
-def _branch(
-    cx: Context,
-    node: tree.If,
-    condition: Tensor,
-    then: tuple[tree.Statement, ...],
-    otherwise: tuple[tree.Statement, ...],
-) -> None:
-    _prepare_carried(cx, (*then, *otherwise), {}, node)
-    scope = dict(cx.scope)
-    new = dict.fromkeys(name for name in assigned_names((*then, *otherwise)) if name not in scope)
-    outer_names, cx.branch_names = cx.branch_names, {**cx.branch_names, **{name: cx.fresh(name) for name in new}}
-    results = []
-    outer_nodes = cx.nodes
-    cx.keep_names += 1
-    for body in (then, otherwise):
-        cx.nodes, cx.scope = [], dict(scope)
-        with cx.branch():
-            lower_block(cx, body, strict=True)
-        if cx.returned is not None:
-            cx.fail(
-                node, "`return` inside this `if` is not supported", "let the `if` choose a value, and return it after"
-            )
-        results.append((cx.nodes, cx.scope))
-    cx.keep_names -= 1
-    cx.branch_names = outer_names
-    (then_nodes, then_scope), (else_nodes, else_scope) = results
-    cx.nodes = outer_nodes
-    cx.scope = {**else_scope, **then_scope}
-    for name, value in then_scope.items():
-        other = else_scope.get(name)
-        if isinstance(value, Tensor) and isinstance(other, Tensor) and value is not other:
-            cx.scope[name] = _either(cx, value, other, node)
-    cx.nodes.append(
-        ir.Branch(condition=condition.expr, then=tuple(then_nodes), otherwise=tuple(else_nodes), span=node.span)
-    )
-
-
-def _either(cx: Context, one: Tensor, other: Tensor, node: tree.Node) -> Tensor:
-    if not isinstance(one.expr, ir.Ref) or not isinstance(other.expr, ir.Ref):
-        return one
-    if one.rank != other.rank:
-        cx.fail(node, f"the branches of this `if` give different shapes: {describe(one)} and {describe(other)}")
-    element: ir.Element = one.type.element if one.type.element == other.type.element else "real"
-    low, high = min(one.type.low, other.type.low), max(one.type.high, other.type.high)
-    type_ = ir.Type(element, one.type.loops, one.type.axes, low, high)
-    return Tensor(ir.Ref(one.expr.name, type_, data=one.is_data and other.is_data))
-
-
 # ── the rest ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -480,6 +409,12 @@ def _factor(cx: Context, node: tree.AddLogProb) -> None:
     if loops:
         value = lifted(value, loops)
     cx.nodes.append(ir.Factor(value=value.expr, span=node.span))
+
+
+def _if(cx: Context, node: tree.If) -> None:
+    from mlmdsl.compiler.branches import lower_if
+
+    lower_if(cx, node)
 
 
 def _expression(cx: Context, node: tree.ExpressionStatement) -> None:
