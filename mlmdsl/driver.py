@@ -17,14 +17,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from mlmdsl.compiler import ir
 from mlmdsl.compiler.emit import Program, emit
 from mlmdsl.compiler.lower import Lowered, lower_model
+from mlmdsl.compiler.passes.marginalize import NotCollapsible, collapse, collapsed_names
 from mlmdsl.compiler.show import show_checked, show_ir, show_tree
 from mlmdsl.compiler.values import Tensor
 from mlmdsl.data.bind import Arguments, bind_arguments
 from mlmdsl.data.tables import Table, read_table
 from mlmdsl.data.unbound import lower_unbound
 from mlmdsl.language import tree as syntax
+from mlmdsl.language.check import check_names
 from mlmdsl.language.errors import Diagnostic, SpecError, did_you_mean
 from mlmdsl.language.parse import parse as parse_source
 from mlmdsl.language.source import Source, read_source
@@ -105,7 +108,7 @@ class Spec:
     @cached_property
     def tree(self) -> syntax.Spec:
         """The syntax tree; raises SpecError with all syntax errors."""
-        return parse_source(self.source)
+        return check_names(parse_source(self.source), self.source)
 
     @property
     def model_names(self) -> tuple[str, ...]:
@@ -125,7 +128,9 @@ class Spec:
         for model in models:
             if model.name == name:
                 return model
-        known = ", ".join(self.model_names) or "none"
+        if not models:
+            raise SpecError([Diagnostic("the spec has no model", hint="write `@model function name(…) … end`")], self.source)
+        known = ", ".join(self.model_names)
         hint = did_you_mean(name or "", self.model_names) or f"its models: {known}"
         raise SpecError([Diagnostic(f"the spec has no model `{name}`", hint=hint)], self.source)
 
@@ -134,7 +139,7 @@ class Spec:
         diagnostics: list[Diagnostic] = []
         chosen = [self.model(model)] if model is not None else list(self.tree.models)
         if not chosen:
-            self.model(None if self.tree.models else "")
+            self.model()
         for each in chosen:
             try:
                 lower_unbound(self.source, self.tree, each)
@@ -162,11 +167,15 @@ class Spec:
             return show_checked(arguments.values, lowered.model)
         if name == "ir":
             return show_ir(lowered.model)
-        if name == "marginal":
-            raise SpecError(
-                [Diagnostic("nothing is integrated out in this version", hint="`--stage pyro` prints the program")]
-            )
-        return emit(self.source, lowered.model, lowered.axis_sizes, dtype, device).text
+        ir_model = self._collapsed(lowered) if name == "marginal" else lowered.model
+        return emit(self.source, ir_model, lowered.axis_sizes, dtype, device).text
+
+    def _collapsed(self, lowered: Lowered) -> ir.Model:
+        try:
+            return collapse(lowered.model)
+        except NotCollapsible as reason:
+            hint = "`--stage pyro` prints the program that is sampled"
+            raise SpecError([Diagnostic(f"nothing is integrated out: {reason}", hint=hint)], self.source) from None
 
     def pyro_source(self, model: str | None = None) -> str:
         """The Pyro program, as Python text."""
@@ -238,7 +247,7 @@ class Bound:
     bound: Arguments
     lowered: Lowered
     lower_s: float = 0.0
-    _programs: dict[tuple[str, str], Callable[[], Any]] = field(default_factory=dict, compare=False, repr=False)
+    _programs: dict[tuple[str, str, bool], Callable[[], Any]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def model_name(self) -> str:
@@ -247,8 +256,18 @@ class Bound:
 
     @property
     def marginalized(self) -> tuple[str, ...]:
-        """Names of parameters integrated out."""
-        return ()
+        """Names of the parameters that sampling integrates out, unless told not to."""
+        model = self.collapsed
+        return () if model is None else collapsed_names(model)
+
+    @cached_property
+    def collapsed(self) -> ir.Model | None:
+        """The model with its Gaussian effects integrated out; None where nothing can be, or nothing would be left."""
+        try:
+            model = collapse(self.lowered.model)
+        except NotCollapsible:
+            return None
+        return model if any(isinstance(node, ir.Sample) and node.observed is None for node in model.body) else None
 
     @property
     def arguments(self) -> tuple[BoundArgument, ...]:
@@ -276,19 +295,21 @@ class Bound:
         """The Pyro program, as Python text."""
         return self._emitted(dtype, device).text
 
-    def _emitted(self, dtype: str, device: str) -> Program:
-        return emit(self.spec.source, self.lowered.model, self.lowered.axis_sizes, dtype, device)
+    def _emitted(self, dtype: str, device: str, collapsed: bool = False) -> Program:
+        model = self.collapsed if collapsed and self.collapsed is not None else self.lowered.model
+        return emit(self.spec.source, model, self.lowered.axis_sizes, dtype, device)
 
     @property
     def program(self) -> Callable[[], Any]:
         """A plain Pyro model without arguments, in float64 on the CPU: any Pyro inference runs on it."""
         return self.compiled()
 
-    def compiled(self, dtype: DType = "float64", device: str = "cpu") -> Callable[[], Any]:
-        """The Pyro model in a dtype, on a device."""
-        key = (dtype, device)
+    def compiled(self, dtype: DType = "float64", device: str = "cpu", collapsed: bool = False) -> Callable[[], Any]:
+        """The Pyro model in a dtype, on a device; the collapsed one if wanted and there is one."""
+        key = (dtype, device, collapsed)
         if key not in self._programs:
-            self._programs[key] = _executable(self._emitted(dtype, device), self.bound, self.spec.source, dtype, device)
+            program = self._emitted(dtype, device, collapsed)
+            self._programs[key] = _executable(program, self.bound, self.spec.source, dtype, device)
         return self._programs[key]
 
     def sample(
@@ -320,6 +341,7 @@ class Bound:
             target_accept=target_accept,
             max_depth=max_depth,
             kernel=kernel,
+            marginalize=marginalize,
             device=device,
             dtype=dtype,
             progress=progress,
@@ -345,7 +367,7 @@ def _labels(value: object) -> tuple[tuple[str, ...] | None, ...]:
 
 def _executable(program: Program, bound: Arguments, source: Source, dtype: str, device: str) -> Callable[[], Any]:
     """The model of an emitted module with its data closed over."""
-    file = f"<pyro program of {source.name}:{program.name}:{dtype}:{device}>"
+    file = f"<pyro program of {source.name}:{program.name}:{dtype}:{device}:{hash(program.text):x}>"
     linecache.cache[file] = (len(program.text), None, program.text.splitlines(True), file)
     namespace: dict[str, Any] = {}
     exec(compile(program.text, file, "exec"), namespace)  # noqa: S102 - the text is this compiler's own

@@ -8,7 +8,7 @@ from math import inf
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.bounds import bounds_of_exp, union
-from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.context import Context, keyword_part, part
 from mlmdsl.compiler.operators import broadcast_axes, known_tensor, known_type, lifted, tensor
 from mlmdsl.compiler.values import (
     Nested,
@@ -23,6 +23,7 @@ from mlmdsl.compiler.values import (
     describe,
 )
 from mlmdsl.language import julia, tree
+from mlmdsl.language.errors import did_you_mean
 from mlmdsl.language.functions import Function
 from mlmdsl.language.types import Array, Axis, Scalar
 
@@ -45,7 +46,8 @@ def call_function(
     if row.kind == "data":
         return data_call(cx, row, args, keywords, node)
     if row.kind == "elementwise":
-        return elementwise_call(cx, row, [tensor(cx, arg, node) for arg in args], dotted, node)
+        numbers = [tensor(cx, arg, part(node, position)) for position, arg in enumerate(args)]
+        return elementwise_call(cx, row, numbers, dotted, node)
     if row.kind == "reduce":
         return _reduction(cx, row, args, keywords, node)
     return _vector_call(cx, row, args, keywords, node)
@@ -85,8 +87,9 @@ def _check_arity(cx: Context, row: Function, args: Sequence[Value], keywords: Ke
         cx.fail(node, f"{row.name} takes {wanted} argument{'' if wanted == '1' else 's'}, found {len(args)}")
     for keyword in keywords:
         if keyword not in row.keywords:
-            offered = f"its keywords are {', '.join(row.keywords)}" if row.keywords else "it has none"
-            cx.fail(node, f"{row.name} has no keyword `{keyword}`", offered)
+            listed = ", ".join(f"`{name}`" for name in row.keywords)
+            offered = did_you_mean(keyword, row.keywords) or (f"its keywords are {listed}" if listed else "it has none")
+            cx.fail(keyword_part(node, keyword), f"{row.name} has no keyword `{keyword}`", offered)
 
 
 def known_call(

@@ -8,8 +8,8 @@ from math import inf
 from typing import cast
 
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.context import Context
-from mlmdsl.compiler.families import family_draw
+from mlmdsl.compiler.context import Context, keyword_part, part
+from mlmdsl.compiler.families import check_support, family_draw
 from mlmdsl.compiler.operators import broadcast_axes, constant, tensor
 from mlmdsl.compiler.values import (
     Draw,
@@ -23,6 +23,8 @@ from mlmdsl.compiler.values import (
     describe_type,
 )
 from mlmdsl.language import tree
+from mlmdsl.language.distributions import Parameter
+from mlmdsl.language.errors import did_you_mean
 from mlmdsl.language.types import Axis
 
 Keywords = Mapping[str, Value]
@@ -33,7 +35,8 @@ def combine(cx: Context, name: str, args: Sequence[Value], keywords: Keywords, d
     if name in ("truncated", "Truncated", "censored"):
         return _bounded(cx, name.lower(), args, keywords, dotted, node)
     if keywords:
-        cx.fail(node, f"{name} takes no keyword `{next(iter(keywords))}`")
+        unknown = next(iter(keywords))
+        cx.fail(keyword_part(node, unknown), f"{name} takes no keyword `{unknown}`", "its arguments are positional")
     if name == "filldist":
         return _fill(cx, args, node)
     if name in ("arraydist", "product_distribution", "Product"):
@@ -75,14 +78,15 @@ def _bounded(cx: Context, name: str, args: Sequence[Value], keywords: Keywords, 
     """`truncated(d; lower, upper)`, `truncated(d, l, u)`, `censored(…)` likewise."""
     for keyword in keywords:
         if keyword not in ("lower", "upper"):
-            cx.fail(node, f"{name} has no keyword `{keyword}`", "its keywords are `lower` and `upper`")
+            offered = did_you_mean(keyword, ("lower", "upper")) or "its keywords are `lower` and `upper`"
+            cx.fail(keyword_part(node, keyword), f"{name} has no keyword `{keyword}`", offered)
     if not args or len(args) not in (1, 3):
         cx.fail(node, f"{name} takes (d; lower, upper) or (d, lower, upper), found {len(args)} arguments")
-    base = _univariate(cx, args[0], name, node)
+    base = _univariate(cx, args[0], name, part(node, 0))
     lower, upper = (args[1], args[2]) if len(args) == 3 else (keywords.get("lower"), keywords.get("upper"))
     low, high = _bound(cx, lower, -inf, node), _bound(cx, upper, inf, node)
     if isinstance(low.known, int | float) and isinstance(high.known, int | float) and low.known >= high.known:
-        cx.fail(node, f"the lower bound {low.known:g} is not below the upper bound {high.known:g}")
+        cx.fail(node, f"the lower bound {low.known:g} is not below the upper bound {high.known:g}", "swap them")
     collection = base.collection
     if dotted or low.rank or high.rank:
         collection = broadcast_axes(cx, [_stand_in(base.collection), low, high], name, node)
@@ -120,9 +124,9 @@ def _fill(cx: Context, args: Sequence[Value], node: tree.Node) -> Draw:
     """`filldist(d, n…)`: independent copies of d."""
     if len(args) < 2:
         cx.fail(node, "filldist takes a distribution and at least one size: `filldist(Normal(0, 1), n)`")
-    base = _draw(cx, args[0], "filldist", node)
+    base = _draw(cx, args[0], "filldist", part(node, 0))
     if base.collection:
-        cx.fail(node, "filldist repeats one distribution, found an array of them", "write `arraydist(…)`")
+        cx.fail(part(node, 0), "filldist repeats one distribution, found an array of them", "write `arraydist(…)`")
     axes = _axes_of_sizes(cx, args[1:], node)
     if not base.event and not base.plates:
         return Draw(replace(base, plates=axes))
@@ -303,6 +307,7 @@ def _weights(cx: Context, value: Value | None, axis: Axis, node: tree.Node) -> T
     found = weights.type.axes[0].size
     if isinstance(found, int) and isinstance(axis.size, int) and found != axis.size:
         cx.fail(node, f"a mixture needs one weight a component: {axis.size} components, {found} weights")
+    check_support(cx, "MixtureModel", Parameter("weights", "simplex", 1), weights, node)
     return weights
 
 
@@ -366,6 +371,8 @@ def _affine(cx: Context, location: Tensor, scale: Tensor, base: ir.Dist, dotted:
     """μ + σX; affine forms of affine forms are one."""
     if (location.rank or scale.rank) and not dotted:
         cx.fail(node, "a vector with one distribution needs a dot", "write `.+`, `.*` or `LocationScale.(…)`")
+    if scale.known == 0:
+        cx.fail(node, "a distribution times 0 is no distribution", "write `Dirac(x)` for a fixed value")
     if base.family == "affine" and location.known == 0 or base.family == "affine" and scale.known == 1:
         location, scale, base = _merged(cx, location, scale, base, node)
     collection = broadcast_axes(cx, [_stand_in(base.collection), location, scale], "LocationScale", node)

@@ -25,6 +25,22 @@ class Wrong(Exception):
         super().__init__(diagnostic.message)
 
 
+def part(node: tree.Node, position: int) -> tree.Node:
+    """The argument of a call, or the operand of an operator, that an error is about; the whole where it has none."""
+    parts: tuple[tree.Node, ...] = ()
+    if isinstance(node, tree.Call) and not any(isinstance(arg, tree.Splat) for arg in node.args):
+        parts = node.args
+    elif isinstance(node, tree.Operator | tree.Comparison):
+        parts = node.operands
+    return parts[position] if -len(parts) <= position < len(parts) else node
+
+
+def keyword_part(node: tree.Node, name: str) -> tree.Node:
+    """A keyword of a call, or the whole call where it has none of that name."""
+    keywords = node.keywords if isinstance(node, tree.Call) else ()
+    return next((keyword for keyword in keywords if keyword.name == name), node)
+
+
 class Carried(Exception):
     """A loop's iterations are not independent: it runs one iteration after another."""
 

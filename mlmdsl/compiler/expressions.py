@@ -8,7 +8,7 @@ from typing import Any, cast
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.calls import call_function, elementwise_call
 from mlmdsl.compiler.combinators import combine
-from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.context import Context, keyword_part
 from mlmdsl.compiler.families import family_draw
 from mlmdsl.compiler.indexing import index
 from mlmdsl.compiler.iteration import comprehension, gathered
@@ -35,6 +35,7 @@ from mlmdsl.compiler.values import (
 )
 from mlmdsl.language import tree
 from mlmdsl.language.distributions import COMBINATORS, DISTRIBUTIONS
+from mlmdsl.language.elsewhere import written_here
 from mlmdsl.language.errors import did_you_mean
 from mlmdsl.language.functions import CONSTANTS, FUNCTIONS, TYPE_NAMES
 from mlmdsl.language.types import Array, Axis
@@ -83,7 +84,7 @@ def _name(cx: Context, node: tree.Name) -> Value:
             did_you_mean(node.id, known) or f"its columns: {', '.join(known[:12])}",
         )
     candidates = [*cx.scope, *cx.later, *FUNCTIONS, *DISTRIBUTIONS, *COMBINATORS]
-    return cast(Value, cx.fail(node, f"unknown name `{node.id}`", did_you_mean(node.id, candidates)))
+    return cast(Value, cx.fail(node, f"unknown name `{node.id}`", written_here(node.id) or did_you_mean(node.id, candidates)))
 
 
 def named_value(name: str) -> Value | None:
@@ -269,7 +270,8 @@ def _callee(cx: Context, node: tree.Expression) -> Value:
                 *COMBINATORS,
                 *(k for k, v in cx.scope.items() if isinstance(v, Closure)),
             ]
-            cx.fail(node, f"unknown function or distribution `{node.id}`", did_you_mean(node.id, candidates))
+            hint = written_here(node.id) or did_you_mean(node.id, candidates)
+            cx.fail(node, f"unknown function or distribution `{node.id}`", hint)
     return cx.expr(node)
 
 
@@ -283,7 +285,8 @@ def call_value(
         if function.name in COMBINATORS:
             return combine(cx, function.name, args, keywords, dotted, node)
         if keywords:
-            cx.fail(node, f"{function.name} takes no keyword `{next(iter(keywords))}`", "its parameters are positional")
+            unknown = next(iter(keywords))
+            cx.fail(keyword_part(node, unknown), f"{function.name} takes no keyword `{unknown}`", "its parameters are positional")
         return family_draw(cx, function.name, args, dotted, node)
     if isinstance(function, OperatorFunction):
         if len(args) == 1:

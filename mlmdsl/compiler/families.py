@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import inf, sqrt
 
+import numpy as np
+
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.context import Context, part
 from mlmdsl.compiler.operators import broadcast_axes, constant, elementwise, tensor
 from mlmdsl.compiler.values import DiagonalMatrix, Draw, Factorization, ScaledIdentity, Tensor, Value, describe
 from mlmdsl.language import tree
 from mlmdsl.language.distributions import DISTRIBUTIONS, PARAMETER_BOUNDS, Family, Parameter
-from mlmdsl.language.types import Axis
+from mlmdsl.language.types import Array, Axis
 
 _REMEDIES = {
     "positive": "give it a positive prior (`truncated(…; lower=0)`, `Exponential(…)`) or write `exp(…)`",
@@ -43,11 +45,13 @@ def family_draw(cx: Context, name: str, args: Sequence[Value], dotted: bool, nod
     if name == "MvNormalCanon" and len(args) == 1:
         args = [_zero_mean(cx, name, args[0], node), args[0]]
     family = DISTRIBUTIONS[name]
-    numbers = [tensor(cx, value, node) for value in _with_defaults(cx, family, args, node)]
-    for parameter, value in zip(family.parameters, numbers, strict=True):
+    given = _with_defaults(cx, family, args, node)
+    nodes = [part(node, position) for position in range(len(given))] if len(args) == len(given) else [node] * len(given)
+    numbers = [tensor(cx, value, place) for value, place in zip(given, nodes, strict=True)]
+    for parameter, value, place in zip(family.parameters, numbers, nodes, strict=True):
         if value.type.element == "text":
-            cx.fail(node, f"{name}'s {parameter.name} is a number, found {describe(value)}")
-        check_support(cx, name, parameter, value, node)
+            cx.fail(place, f"{name}'s {parameter.name} is a number, found {describe(value)}")
+        check_support(cx, name, parameter, value, place)
     return Draw(_family_dist(cx, family, numbers, dotted, node))
 
 
@@ -90,10 +94,11 @@ def _sized(cx: Context, name: str, args: Sequence[Value], node: tree.Node) -> li
 
 def _family_dist(cx: Context, family: Family, args: Sequence[Tensor], dotted: bool, node: tree.Node) -> ir.Dist:
     extra = [arg for parameter, arg in zip(family.parameters, args, strict=True) if arg.rank > parameter.rank]
-    for parameter, arg in zip(family.parameters, args, strict=True):
+    for position, (parameter, arg) in enumerate(zip(family.parameters, args, strict=True)):
         if arg.rank < parameter.rank or (arg.rank > parameter.rank and not (dotted and parameter.rank == 0)):
-            _wrong_rank(cx, family, parameter, arg, node)
+            _wrong_rank(cx, family, parameter, arg, part(node, position))
     collection = broadcast_axes(cx, extra, family.name, node) if extra else ()
+    _verify_ordered_bounds(cx, family, args, node)
     low, high = _draw_bounds(family, args)
     return ir.Dist(
         family.name,
@@ -131,6 +136,15 @@ def _event_axes(cx: Context, family: Family, args: Sequence[Tensor], node: tree.
     return (labelled,) * family.event
 
 
+def _verify_ordered_bounds(cx: Context, family: Family, args: Sequence[Tensor], node: tree.Node) -> None:
+    """Refuse `Uniform(2, 1)`."""
+    if family.name not in ("Uniform", "DiscreteUniform"):
+        return
+    low, high = args[0].type.low, args[1].type.high
+    if low > high or (low == high and family.element == "real"):
+        cx.fail(node, f"{family.name}'s lower bound is not below its upper one: {low:g} and {high:g}", "swap them")
+
+
 def _draw_bounds(family: Family, args: Sequence[Tensor]) -> tuple[float, float]:
     if family.name in ("Uniform", "DiscreteUniform"):
         return args[0].type.low, args[1].type.high
@@ -161,14 +175,31 @@ def check_support(cx: Context, name: str, parameter: Parameter, value: Tensor, n
         )
     drawn = _drawn_name(cx, value.expr)
     if outside or (drawn is not None and (type_.low < low or type_.high > high)):
-        what = f"`{drawn}`" if drawn else "this value"
-        range_ = f" ranges over {_interval(type_.low, type_.high)}"
+        what = f"`{drawn}`" if drawn else "this"
+        range_ = f" is {type_.low:g}" if type_.low == type_.high else f" ranges over {_interval(type_.low, type_.high)}"
         wanted = {"unit": "between 0 and 1", "simplex": "a vector of probabilities", "count": "a count"}
         cx.fail(
             node,
             f"{name}'s {parameter.name} must be {wanted.get(parameter.support, parameter.support)}, but {what}{range_}",
             _REMEDIES.get(parameter.support),
         )
+    fault = _fault_of_values(parameter, value)
+    if fault is not None:
+        cx.fail(node, f"{name}'s {parameter.name} {fault}", _REMEDIES.get(parameter.support))
+
+
+def _fault_of_values(parameter: Parameter, value: Tensor) -> str | None:
+    """What known numbers have against a parameter beside their bounds, as Distributions.jl checks them."""
+    if value.known is None or value.type.element not in ("real", "int"):
+        return None
+    numbers = np.asarray(value.known.values if isinstance(value.known, Array) else value.known, dtype=float)
+    if parameter.support == "simplex" and numbers.ndim and not np.isclose(numbers.sum(-1), 1, atol=1e-8).all():
+        return f"must be a vector of probabilities, but this adds to {float(numbers.sum(-1).flat[0]):g}"
+    if parameter.support == "count" and (numbers != np.round(numbers)).any():
+        return f"must be a count, but this is {float(numbers[numbers != np.round(numbers)].flat[0]):g}"
+    if parameter.support == "ordered" and numbers.ndim and (np.diff(numbers, axis=-1) <= 0).any():
+        return "must increase from each entry to the next"
+    return None
 
 
 def _drawn_name(cx: Context, expr: ir.Expr) -> str | None:
@@ -179,8 +210,6 @@ def _drawn_name(cx: Context, expr: ir.Expr) -> str | None:
 
 
 def _interval(low: float, high: float) -> str:
-    if low == high:
-        return f"{low:g} only"
     if (low, high) == (-inf, inf):
         return "all real numbers"
     return f"{'−∞' if low == -inf else f'{low:g}'} … {'∞' if high == inf else f'{high:g}'}"
@@ -197,13 +226,16 @@ def _multivariate(cx: Context, name: str, args: Sequence[Value], node: tree.Node
         cx.fail(node, f"{name} takes {takes}, found {len(args)} arguments")
     degrees = [] if name == "MvNormal" else [tensor(cx, args[0], node)]
     for value in degrees:
-        check_support(cx, name, DISTRIBUTIONS[name].parameters[0], value, node)
+        if value.rank:
+            _wrong_rank(cx, DISTRIBUTIONS[name], DISTRIBUTIONS[name].parameters[0], value, node)
+        check_support(cx, name, DISTRIBUTIONS[name].parameters[0], value, part(node, 0))
     covariance = args[-1]
-    mean = tensor(cx, args[-2], node) if len(args) == most else _zero_mean(cx, name, covariance, node)
+    mean = tensor(cx, args[-2], part(node, -2)) if len(args) == most else _zero_mean(cx, name, covariance, node)
     if name == "MvNormal" and mean.rank == 0 and isinstance(mean.known, int) and mean.known > 0:
         mean = _zeros(cx.axis("dimension", mean))
     if mean.rank != 1:
-        cx.fail(node, f"{name}'s μ is a vector, found {describe(mean)}", "for a number, write `Normal(μ, σ)`")
+        hint = "for a number, write `Normal(μ, σ)`" if mean.rank == 0 else None
+        cx.fail(part(node, -2), f"{name}'s μ is a vector, found {describe(mean)}", hint)
     scales = _independent_scales(cx, covariance, node)
     if scales is not None and name == "MvNormal":
         return independent_normals(cx, mean, scales, node)
@@ -239,10 +271,9 @@ def _independent_scales(cx: Context, covariance: Value, node: tree.Node) -> Tens
 
 def _square_root(cx: Context, variance: Tensor, node: tree.Node) -> Tensor:
     """√v; the σ of a σ² that the author wrote."""
+    check_support(cx, "MvNormal", Parameter("variance", "positive"), variance, part(node, -1))
     expr = variance.expr
     if isinstance(expr, ir.Const):
-        if expr.value < 0:
-            cx.fail(node, f"a variance is not negative, found {expr.value}")
         return constant(sqrt(expr.value))
     if isinstance(expr, ir.Map) and expr.op == "^" and isinstance(expr.args[1], ir.Const) and expr.args[1].value == 2:
         base = expr.args[0]
@@ -256,7 +287,7 @@ def _positive(type_: ir.Type) -> ir.Type:
 
 def independent_normals(cx: Context, mean: Tensor, scales: Tensor, node: tree.Node) -> ir.Dist:
     """Normals along the axis of the mean."""
-    check_support(cx, "MvNormal", Parameter("standard deviation", "positive"), scales, node)
+    check_support(cx, "MvNormal", Parameter("standard deviation", "positive"), scales, part(node, -1))
     axes = broadcast_axes(cx, [mean, scales], "MvNormal", node)
     args = (mean.expr, scales.expr)
     return ir.Dist("Normal", args, loops=cx.loop_axes([mean.type, scales.type]), plates=axes)

@@ -43,7 +43,7 @@ def _called(cx: Context, function: Closure, node: tree.Node) -> Iterator[None]:
         many = f"{MAX_CALLS} calls" if cx.inlined > MAX_CALLS else f"{MAX_NESTED_CALLS} calls in one another"
         cx.fail(node, f"a model has at most {many} of helper functions", "let a function take and give whole arrays")
     saved = cx.scope, cx.drawn_names, cx.later, cx.keep_names, cx.accumulators
-    cx.drawn_names, cx.later, cx.keep_names, cx.accumulators = set(), set(), 0, frozenset()
+    cx.drawn_names, cx.later, cx.keep_names, cx.accumulators = set(), set(), 0, {}
     cx.calls.append(function.body)
     try:
         yield

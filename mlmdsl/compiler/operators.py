@@ -13,7 +13,7 @@ from typing import cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.bounds import Bounds, bounds_of, bounds_of_power
-from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.context import Context, part
 from mlmdsl.compiler.values import (
     DiagonalMatrix,
     Draw,
@@ -132,11 +132,11 @@ def binary(cx: Context, op: str, left: Value, right: Value, dotted: bool, node: 
 
         return affine(cx, op, left, right, dotted, node)
     if dotted or op in LOGICAL:
-        return elementwise(cx, op, [tensor(cx, left, node), tensor(cx, right, node)], dotted, node)
+        return elementwise(cx, op, [tensor(cx, left, part(node, 0)), tensor(cx, right, part(node, 1))], dotted, node)
     structured = _structured(cx, op, left, right, node)
     if structured is not None:
         return structured
-    return _numeric(cx, op, tensor(cx, left, node), tensor(cx, right, node), node)
+    return _numeric(cx, op, tensor(cx, left, part(node, 0)), tensor(cx, right, part(node, 1)), node)
 
 
 def unary(cx: Context, op: str, operand: Value, dotted: bool, node: tree.Node) -> Value:
@@ -158,6 +158,8 @@ def elementwise(cx: Context, op: str, args: Sequence[Tensor], dotted: bool, node
     """An elementwise operator: with a dot by broadcasting, without one for numbers, and arrays of one shape for ±."""
     if not dotted:
         _check_undotted(cx, op, args, node)
+    if op not in ("==", "!=", "in"):
+        verify_numbers(cx, args, node)
     axes = broadcast_axes(cx, args, op, node)
     low, high = _bounds(op, args)
     type_ = ir.Type(_element(op, args), cx.loop_axes(arg.type for arg in args), axes, low, high)
@@ -168,6 +170,17 @@ def elementwise(cx: Context, op: str, args: Sequence[Tensor], dotted: bool, node
     if all(isinstance(arg.expr, ir.Const) for arg in args):
         return Tensor(expr)
     return Tensor(expr)
+
+
+def verify_numbers(cx: Context, args: Sequence[Tensor], node: tree.Node) -> None:
+    """Refuse arithmetic on text."""
+    for position, arg in enumerate(args):
+        if arg.type.element == "text":
+            cx.fail(
+                part(node, position),
+                f"expected numbers, found {describe(arg)}",
+                "make it numbers in `@data`: `levels(…)`, `dummies(…)`, or a comparison",
+            )
 
 
 def _operate(op: str, values: Sequence[Scalar | Array], dotted: bool) -> object:
@@ -290,12 +303,14 @@ def contract(cx: Context, left: Tensor, right: Tensor, node: tree.Node) -> Tenso
     """Σ over the last axis of the left and the first of the right."""
     inner, outer = left.type.axes[-1], right.type.axes[0]
     if isinstance(inner.size, int) and isinstance(outer.size, int) and inner.size != outer.size:
+        below = "entries" if right.rank == 1 else "rows"
         cx.fail(
             node,
-            f"the shapes do not fit: `*` of {describe(left)} with {describe(right)}; "
-            f"{inner.size} columns against {outer.size} rows",
+            f"the shapes do not fit: `*` of {describe(left)} with {describe(right)}",
+            f"`*` needs as many columns on its left as {below} on its right: here {inner.size} and {outer.size}",
         )
     _share_labels(cx, inner, outer)
+    verify_numbers(cx, [left, right], node)
     loops = cx.loop_axes([left.type, right.type])
     type_ = ir.Type("real", loops, (*left.type.axes[:-1], *right.type.axes[1:]))
     op = "⋅" if left.rank == right.rank == 1 else "*"

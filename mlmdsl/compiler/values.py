@@ -216,6 +216,10 @@ def describe(value: Value) -> str:
     """A value in the language's words, for an error."""
     if isinstance(value, Tensor):
         return describe_type(value.type)
+    if isinstance(value, Builtin):
+        return f"the function `{value.row.name}`"
+    if isinstance(value, FamilyName):
+        return f"`{value.name}` without its arguments"
     words = {
         Draw: "a distribution", ScaledIdentity: "a multiple of the identity matrix `I`", DiagonalMatrix: "a diagonal matrix",
         RowVector: "a row vector", Factorization: "a Cholesky factorisation", TupleValue: "a tuple", RangeValue: "a range",
@@ -227,10 +231,11 @@ def describe(value: Value) -> str:
 
 def describe_type(type_: ir.Type) -> str:
     """A type in the language's words: `a vector of length 4`."""
-    sizes = [str(axis.size) for axis in type_.axes]
+    sizes = [str(axis.size) if isinstance(axis.size, int) else f"`{axis.size}`" for axis in type_.axes]
     if type_.rank == 0:
         return {"int": "an integer", "bool": "a truth value", "text": "a text"}.get(type_.element, "a number")
+    of_text = " of texts" if type_.element == "text" else ""
     if type_.rank == 1:
-        return f"a vector of length {sizes[0]}"
+        return f"a vector{of_text} of length {sizes[0]}"
     kind = "matrix" if type_.rank == 2 else "array"
-    return f"a {' × '.join(sizes)} {kind}"
+    return f"a {' × '.join(sizes)} {kind}{of_text}"

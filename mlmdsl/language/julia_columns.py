@@ -134,7 +134,7 @@ def _dropped(drop: Value, labels: tuple[str, ...], name: str) -> int:
     place = places.get(drop) if isinstance(drop, str) else drop - 1 if isinstance(drop, int) else None
     if place is None or isinstance(drop, bool) or not 0 <= place < len(labels):
         shown = ", ".join(labels[:20]) + (", …" if len(labels) > 20 else "")
-        raise JuliaError(f"`{name or 'the column'}` has no level {describe(drop)} to drop", f"its levels are {shown}")
+        raise JuliaError(f"`{name or 'the column'}` has no level `{drop}` to drop", f"its levels are {shown}")
     return place
 
 
