@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from mlmdsl.compiler import ir
@@ -421,17 +421,31 @@ class _Body:
         plates = self.sample_plates(node)
         keys = [key for _, _, key in plates]
         density = dist_code(self.em, node.dist, keys) if not node.dist.columns else event_code(self.em, node.dist, keys)
-        mask = arranged(self.em.placed(cast(ir.Expr, node.missing)), [*keys, *range(len(keys), 9)][: len(keys)])
-        if node.dist.event:
-            mask = self.em.code(cast(ir.Expr, node.missing))
-        drawn = form(
-            "runtime.sample_missing({0}, {1}, {2}, {3})", self.site_name(node), density, self.observed(node, keys), mask
-        )
+        order = _order_of_axes(node)
+        value, mask = cast(ir.Expr, node.observed), cast(ir.Expr, node.missing)
+        if order is None:
+            arguments = [self.observed(node, keys), self.observed(replace(node, observed=mask), keys)]
+        else:
+            whole = (cast(ir.Gather, each).x for each in (value, mask))
+            axes = ast.Tuple([literal(axis) for axis in order], ast.Load())
+            arguments = [*(self.em.code(each) for each in whole), axes]
+        drawn = call(form("runtime.sample_missing"), self.site_name(node), density, *arguments)
         own = self.em.names(node.target)
         if node.index:
             self.out.write(indent, f"{own} = {text(self.updated(name(own), node.index, drawn))}", node.span)
         else:
             self.out.write(indent, f"{own} = {text(drawn)}", node.span)
+
+
+def _order_of_axes(node: ir.Sample) -> tuple[int, ...] | None:
+    """The axes of a whole array in the order that loops and distribution have them, where that is another one."""
+    value = node.observed
+    if not isinstance(value, ir.Gather) or node.site is not None:
+        return None
+    walked = {item.loop.name: k for k, item in enumerate(value.index) if isinstance(item, ir.Slice) and item.loop}
+    kept = [k for k, item in enumerate(value.index) if isinstance(item, ir.Keep)]
+    order = (*(walked[axis.name] for axis in node.loops if axis.name in walked), *kept)
+    return None if list(order) == sorted(order) or len(order) != len(value.index) else order
 
 
 def _collapsed(body: _Body, node: ir.Collapsed, indent: int) -> None:

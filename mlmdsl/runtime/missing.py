@@ -23,7 +23,9 @@ from .typed import NO_SHAPE, Shape, broadcast_shapes, cholesky, draw, satisfies,
 _untyped_pyro: Any = pyro
 
 
-def sample_missing(name: str, distribution: Distribution, value: Tensor, missing: Tensor) -> Tensor:
+def sample_missing(
+    name: str, distribution: Distribution, value: Tensor, missing: Tensor, order: tuple[int, ...] | None = None
+) -> Tensor:
     """Draw the missing entries of `value`, observe the others, and return `value` completed.
 
     Where the entries are independent (batch axes, and axes that `to_event` made), site `name` is the vector of the
@@ -31,9 +33,19 @@ def sample_missing(name: str, distribution: Distribution, value: Tensor, missing
     (MvNormal, Dirichlet), there is the site `name` only: its log_prob at the missing entries is the joint density of
     the completed array, observed entries included.
 
-    Shapes: value and missing those of a draw; a single value is drawn or observed as a whole.
+    Shapes: value and missing those of a draw, once their axes are permuted to `order`; a single value is drawn or
+    observed as a whole. The missing entries stand in the row-major order of `value` as it was given.
     Errors: TypeError where a part of a draw cannot be missing alone (an entry of a simplex).
     """
+    if order is not None:
+        back = tuple(order.index(axis) for axis in range(len(order)))
+        rank = torch.arange(value.numel(), device=value.device).reshape(value.shape).permute(order)
+        return _completed(name, distribution, value.permute(order), missing.permute(order), rank).permute(back)
+    return _completed(name, distribution, value, missing, None)
+
+
+def _completed(name: str, distribution: Distribution, value: Tensor, missing: Tensor, rank: Tensor | None) -> Tensor:
+    """`sample_missing` for axes in the distribution's order; `rank` says where each entry stands among all."""
     if not bool(missing.any()):
         return _sample(name, distribution, value)
     if value.dim() == 0:
@@ -43,12 +55,12 @@ def sample_missing(name: str, distribution: Distribution, value: Tensor, missing
     entries = _separate(distribution)
     if entries is None:
         batch_shape = shape[: len(shape) - len(distribution.event_shape)]
-        joint = MissingPart(distribution.expand(batch_shape), value, missing)
+        joint = MissingPart(distribution.expand(batch_shape), value, missing, rank)
         return joint.completed(_sample(name, joint))
-    each = MissingPart(entries.expand(shape), value, missing)
+    each = MissingPart(entries.expand(shape), value, missing, rank)
     completed = each.completed(_sample(name, each))
     if not bool(missing.all()):
-        rest = MissingPart(entries.expand(shape), completed, ~missing)
+        rest = MissingPart(entries.expand(shape), completed, ~missing, rank)
         _sample(f"{name}_observed", rest, value.reshape(-1)[rest.places])
     return completed
 
@@ -70,16 +82,24 @@ class MissingPart(RuntimeDistribution):
 
     Entries of a univariate base are independent: log_prob is the sum of their log densities. Of a multivariate base
     it is the log density of the completed array, the joint one. Shapes: value and missing those of the base's draws;
-    event shape (n,), n the number of true entries in row-major order; no batch axes. Draws are the missing entries of a
-    draw of the base given the others, where `conditional_draw` knows that conditional. Errors: TypeError for a support
-    whose entries depend on each other.
+    event shape (n,), n the number of true entries, in row-major order or that of `rank`; no batch axes. Draws are the
+    missing entries of a draw of the base given the others, where `conditional_draw` knows that conditional. Errors:
+    TypeError for a support whose entries depend on each other.
     """
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {}
 
-    def __init__(self, base: Distribution, value: Tensor, missing: Tensor, validate_args: bool | None = None) -> None:
+    def __init__(
+        self,
+        base: Distribution,
+        value: Tensor,
+        missing: Tensor,
+        rank: Tensor | None = None,
+        validate_args: bool | None = None,
+    ) -> None:
         self.base, self.value, self.missing = base, value, missing
-        self.places = missing.reshape(-1).nonzero().squeeze(-1)
+        places = missing.reshape(-1).nonzero().squeeze(-1)
+        self.places = places if rank is None else places[torch.argsort(rank.reshape(-1)[places])]
         super().__init__(torch.Size(), self.places.shape, validate_args=validate_args)
 
     def expand(self, batch_shape: Shape, _instance: Self | None = None) -> Self:

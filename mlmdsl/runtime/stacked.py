@@ -14,7 +14,12 @@ from torch.distributions.transforms import Transform
 from .constraints import register
 from .mixtures import log_prob_in_support
 from .parametric import RuntimeDistribution
-from .typed import NO_SHAPE, Shape, broadcast_shapes, draw, draw_with_gradient, satisfies, support_of
+from .typed import NO_SHAPE, Shape, broadcast, broadcast_shapes, draw, draw_with_gradient, satisfies, support_of
+
+
+def beside(tensors: Sequence[Tensor], axis: int) -> Tensor:
+    """Tensors, broadcast, along a new axis."""
+    return torch.stack(broadcast(*tensors), axis)
 
 
 class SideBySide(Constraint):
@@ -31,7 +36,7 @@ class SideBySide(Constraint):
 
     def check(self, value: Tensor) -> Tensor:
         pieces = value.unbind(-1 - self.event_dim)
-        return torch.stack([satisfies(part, piece) for part, piece in zip(self.parts, pieces, strict=True)], -1)
+        return beside([satisfies(part, piece) for part, piece in zip(self.parts, pieces, strict=True)], -1)
 
 
 class SideBySideTransform(Transform):
@@ -58,16 +63,16 @@ class SideBySideTransform(Transform):
 
     def _call(self, x: Tensor) -> Tensor:
         before, after = self._places
-        return torch.stack([part(piece) for part, piece in zip(self.parts, x.unbind(before), strict=True)], after)
+        return beside([part(piece) for part, piece in zip(self.parts, x.unbind(before), strict=True)], after)
 
     def _inverse(self, y: Tensor) -> Tensor:
         before, after = self._places
-        return torch.stack([part.inv(piece) for part, piece in zip(self.parts, y.unbind(after), strict=True)], before)
+        return beside([part.inv(piece) for part, piece in zip(self.parts, y.unbind(after), strict=True)], before)
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         before, after = self._places
         pieces = zip(self.parts, x.unbind(before), y.unbind(after), strict=True)
-        return torch.stack([part.log_abs_det_jacobian(old, new) for part, old, new in pieces], -1)
+        return beside([part.log_abs_det_jacobian(old, new) for part, old, new in pieces], -1)
 
     def forward_shape(self, shape: torch.Size) -> torch.Size:
         return torch.Size(self.parts[0].forward_shape(shape))
@@ -123,7 +128,7 @@ class Stacked(RuntimeDistribution):
     def log_prob(self, value: Tensor) -> Tensor:
         self._check(value)
         pieces = value.unbind(self._place)
-        return torch.stack([log_prob_in_support(part, x) for part, x in zip(self.parts, pieces, strict=True)], -1)
+        return beside([log_prob_in_support(part, x) for part, x in zip(self.parts, pieces, strict=True)], -1)
 
     def sample(self, sample_shape: Shape = NO_SHAPE) -> Tensor:
         with torch.no_grad():
@@ -134,4 +139,4 @@ class Stacked(RuntimeDistribution):
 
     def _together(self, draws: Sequence[Tensor]) -> Tensor:
         dtype = reduce(torch.promote_types, (each.dtype for each in draws))
-        return torch.stack([each.to(dtype) for each in draws], self._place)
+        return beside([each.to(dtype) for each in draws], self._place)
