@@ -12,7 +12,7 @@ from dataclasses import replace
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Carried, Context
 from mlmdsl.compiler.dependence import assigned_names
-from mlmdsl.compiler.operators import tensor
+from mlmdsl.compiler.operators import tensor, verify_condition
 from mlmdsl.compiler.statements import lower_block, lower_statement, prepare_carried
 from mlmdsl.compiler.values import Tensor, describe
 from mlmdsl.language import tree
@@ -22,8 +22,7 @@ def lower_if(cx: Context, node: tree.If) -> None:
     """`if` on data: the branch that is taken, where that is known; else a branch of the program."""
     branch, *others = node.branches
     condition = tensor(cx, cx.expr(branch.condition), branch.condition)
-    if condition.rank:
-        cx.fail(branch.condition, f"the condition of `if` is one truth value, found {describe(condition)}")
+    verify_condition(cx, condition, "if", branch.condition)
     otherwise: tuple[tree.Statement, ...] = (replace(node, branches=tuple(others)),) if others else node.otherwise
     if isinstance(condition.known, bool):
         lower_block(cx, branch.body if condition.known else otherwise, strict=bool(cx.loops or cx.keep_names))

@@ -12,7 +12,7 @@ from mlmdsl.compiler.context import Context, keyword_part
 from mlmdsl.compiler.families import family_draw
 from mlmdsl.compiler.indexing import index
 from mlmdsl.compiler.iteration import comprehension, gathered
-from mlmdsl.compiler.operators import adjoint, binary, constant, elementwise, tensor, transposed, unary
+from mlmdsl.compiler.operators import adjoint, binary, constant, elementwise, tensor, transposed, unary, verify_condition
 from mlmdsl.compiler.special import special_call
 from mlmdsl.compiler.values import (
     Absent,
@@ -171,12 +171,7 @@ def _not(cx: Context, node: tree.Not) -> Value:
 
 def _ternary(cx: Context, node: tree.Ternary) -> Value:
     condition = tensor(cx, cx.expr(node.condition), node)
-    if condition.rank:
-        cx.fail(
-            node.condition,
-            f"the condition of `? :` is one truth value, found {describe(condition)}",
-            "write `ifelse.(condition, a, b)`",
-        )
+    verify_condition(cx, condition, "? :", node.condition)
     if isinstance(condition.known, bool):
         return cx.expr(node.then if condition.known else node.otherwise)
     with cx.branch():
@@ -204,6 +199,8 @@ def _range(cx: Context, node: tree.Range) -> Value:
 
 
 def _call(cx: Context, node: tree.Call) -> Value:
+    if _is_name(node.function, ("ismissing",)) and len(node.args) == 1 and not node.dotted:
+        return constant(_is_missing(cx, node.args[0]))
     if isinstance(node.function, tree.Name) and node.function.id == "view" and "view" not in cx.scope and node.args:
         return index(cx, cx.expr(node.args[0]), node.args[1:], node)
     if len(node.args) == 1 and isinstance(node.args[0], tree.Splat) and _is_name(node.function, ("hcat", "vcat")):
@@ -221,6 +218,12 @@ def _call(cx: Context, node: tree.Call) -> Value:
 
 def _is_name(node: tree.Expression, names: Sequence[str]) -> bool:
     return isinstance(node, tree.Name) and node.id in names
+
+
+def _is_missing(cx: Context, node: tree.Expression) -> bool:
+    """Whether a value is `missing` as a whole: an argument that was not supplied."""
+    value = cx.scope.get(node.id) if isinstance(node, tree.Name) else None
+    return isinstance(value if value is not None else cx.expr(node), Absent | Nothing)
 
 
 def _is_generator_call(node: tree.Call) -> bool:

@@ -183,6 +183,13 @@ def verify_numbers(cx: Context, args: Sequence[Tensor], node: tree.Node) -> None
             )
 
 
+def verify_condition(cx: Context, condition: Tensor, of: str, node: tree.Node) -> None:
+    """Refuse a condition that is not one truth value."""
+    if condition.rank or condition.type.element not in ("bool", "any"):
+        hint = "write `ifelse.(condition, a, b)`" if condition.rank else "compare it: `x > 0`, `x == 1`"
+        cx.fail(node, f"the condition of `{of}` is one truth value, found {describe(condition)}", hint)
+
+
 def _operate(op: str, values: Sequence[Scalar | Array], dotted: bool) -> object:
     """The operator on data; a whole number as exponent is taken as written."""
     if len(values) == 1:

@@ -551,6 +551,12 @@ def _extrema(cx: Context, row: Function, args: Sequence[Value], keywords: Keywor
 
 
 def _density(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
+    whole = row.name == "loglikelihood" and isinstance(args[0], Draw) and not args[0].dist.event
+    if whole and isinstance(args[1], Tensor) and args[1].rank > len(args[0].dist.axes):
+        from mlmdsl.language.functions import FUNCTIONS
+
+        each = _log_density(cx, args, node, summed=False)
+        return call_function(cx, FUNCTIONS["sum"], [each], {}, False, node)
     return _log_density(cx, args, node, summed=True)
 
 
