@@ -8,7 +8,7 @@ from __future__ import annotations
 import linecache
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -28,9 +28,9 @@ from mlmdsl.data.tables import Table, read_table
 from mlmdsl.data.unbound import lower_unbound
 from mlmdsl.language import tree as syntax
 from mlmdsl.language.check import check_names
-from mlmdsl.language.errors import Diagnostic, SpecError, did_you_mean
+from mlmdsl.language.errors import DataError, Diagnostic, SpecError, did_you_mean
 from mlmdsl.language.parse import parse as parse_source
-from mlmdsl.language.source import Source, read_source
+from mlmdsl.language.source import Source, Span, read_source
 from mlmdsl.language.types import Array, Axis
 
 if TYPE_CHECKING:
@@ -192,7 +192,15 @@ class Spec:
         block = self.tree.data
         if block is None or block.path is None:
             return None
-        return read_table(block.path, self.base)
+        try:
+            return read_table(block.path, self.base)
+        except DataError as error:
+            raise DataError([replace(found, span=self._path_span(block)) for found in error.diagnostics], self.source) from None
+
+    def _path_span(self, block: syntax.DataBlock) -> Span:
+        """Where the path of the `@data` block stands."""
+        start = self.source.text.find('"', block.span.start, block.span.end)
+        return Span(start, self.source.text.index('"', start + 1) + 1)
 
     def bind(
         self,
@@ -210,6 +218,9 @@ class Spec:
         chosen = self.model(model)
         positional = {param.name for param in chosen.params if param.default is None}
         table = None if data is None and positional and positional <= arguments.keys() else self.table(data)
+        if table is None and not arguments and self.tree.data is not None:
+            hint = "give one with `--data`, or as the first argument of `bind`"
+            raise DataError([Diagnostic("the `@data` block names no table", self.tree.data.span, hint)], self.source)
         started = perf_counter()
         bound = bind_arguments(self.source, self.tree, chosen, table, arguments, settings or {})
         lowered = self._lowered(chosen, bound)

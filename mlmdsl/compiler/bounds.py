@@ -42,6 +42,14 @@ def bounds_of_exp(bounds: Bounds) -> Bounds:
     return (0.0 if low < -700 else exp(low)), (inf if high > 700 else exp(high))
 
 
+def interval_text(bounds: Bounds) -> str:
+    """Bounds as an error shows them."""
+    low, high = bounds
+    if bounds == EVERYTHING:
+        return "all real numbers"
+    return f"{'−∞' if low == -inf else f'{low:g}'} … {'∞' if high == inf else f'{high:g}'}"
+
+
 def union(bounds: Sequence[Bounds]) -> Bounds:
     """Bounds that hold for each of several values."""
     return min(low for low, _ in bounds), max(high for _, high in bounds)

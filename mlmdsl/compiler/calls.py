@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import inf
 
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.bounds import bounds_of_exp, union
+from mlmdsl.compiler.bounds import bounds_of_exp, interval_text, union
 from mlmdsl.compiler.context import Context, keyword_part, part
 from mlmdsl.compiler.operators import broadcast_axes, known_tensor, known_type, lifted, tensor
 from mlmdsl.compiler.values import (
@@ -144,10 +144,8 @@ def elementwise_call(cx: Context, row: Function, args: Sequence[Tensor], dotted:
         )
     first = args[0].type
     if first.high < row.domain[0] or first.low > row.domain[1]:
-        cx.fail(
-            node,
-            f"{row.name} is defined on {row.domain[0]:g} … {row.domain[1]:g}, found a value in {first.low:g} … {first.high:g}",
-        )
+        found = f"{first.low:g}" if first.low == first.high else f"a value in {interval_text((first.low, first.high))}"
+        cx.fail(part(node, 0), f"{row.name} is defined on {interval_text(row.domain)}, found {found}")
     axes = broadcast_axes(cx, args, row.name, node)
     known = known_call(cx, row.name, args, {}, node)
     low, high = _elementwise_bounds(row, args)

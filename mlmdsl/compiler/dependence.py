@@ -44,6 +44,21 @@ def is_independent(
     return all(_one_place(name, accesses, needed, variables) for name in accesses.written)
 
 
+def drawn_names(body: tuple[tree.Statement, ...]) -> set[str]:
+    """Names that some `~` gives a distribution."""
+    found: set[str] = set()
+    for statement in body:
+        inner = statement.value if isinstance(statement, tree.Return) else statement
+        if isinstance(inner, tree.Tilde):
+            target = inner.target.base if isinstance(inner.target, tree.Index) else inner.target
+            found |= {target.id} if isinstance(target, tree.Name) else set()
+        elif isinstance(inner, tree.For):
+            found |= drawn_names(inner.body)
+        elif isinstance(inner, tree.If):
+            found |= drawn_names(inner.otherwise).union(*(drawn_names(branch.body) for branch in inner.branches))
+    return found
+
+
 def sum_accumulators(node: tree.For, outer: frozenset[str]) -> frozenset[str]:
     """Outer names that the body only adds to (`total += f(i)`): their loop is a sum, and carries nothing else."""
     added: dict[str, int] = {}

@@ -11,16 +11,15 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import cast
 
-import numpy as np
-
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.combinators import joint
 from mlmdsl.compiler.context import Context, LoopAxis
 from mlmdsl.compiler.indexing import gather, lower_items
+from mlmdsl.compiler.observed import verify_values
 from mlmdsl.compiler.operators import tensor
 from mlmdsl.compiler.values import Absent, Draw, Factorization, FamilyName, Tensor, Value, describe, describe_type
 from mlmdsl.language import tree
-from mlmdsl.language.types import Array, Axis
+from mlmdsl.language.types import Axis
 
 
 def lower_tilde(cx: Context, node: tree.Tilde) -> None:
@@ -71,7 +70,7 @@ def _observe(cx: Context, node: tree.Tilde, dist: ir.Dist, name: str | None) -> 
     if node.dotted and not dist.plates and not dist.event:
         dist = replace(dist, plates=value.type.axes)
     _check_fit(cx, node, dist, value)
-    _check_values(cx, node, dist, value, name)
+    verify_values(cx, node, dist, value, name)
     site = _site_index(cx, node.target, value)
     missing = _missing_mask(cx, value, name)
     loops = _loops_of(cx, dist, value.type)
@@ -129,44 +128,6 @@ def _check_fit(cx: Context, node: tree.Tilde, dist: ir.Dist, value: Tensor) -> N
         if isinstance(mine.size, int) and isinstance(theirs.size, int) and mine.size != theirs.size:
             drawn = describe_type(ir.Type(dist.element, (), axes))
             cx.fail(node, f"the two sides of `~` do not fit: {describe(value)}, and a distribution of {drawn}")
-
-
-def _check_values(cx: Context, node: tree.Tilde, dist: ir.Dist, value: Tensor, name: str | None) -> None:
-    """The data lie in the support of their distribution."""
-    known = value.known
-    if value.type.element == "text":
-        cx.fail_data(
-            node.target,
-            f"`{name}` is text where {dist.family} needs numbers",
-            "make it numbers in `@data`: `levels(…)`, `dummies(…)`, a comparison",
-        )
-    numbers = np.asarray(known.values if isinstance(known, Array) else known, dtype=object)
-    if known is None or isinstance(known, str):
-        return
-    values = numbers.astype(float)
-    present = ~known.missing if isinstance(known, Array) and known.missing is not None else np.ones(values.shape, bool)
-    wrong = present & ((values < dist.low) | (values > dist.high))
-    if dist.element == "int":
-        wrong |= present & (values != np.round(values))
-    if wrong.any():
-        _report_value(cx, node, dist, values, wrong, name)
-
-
-def _report_value(
-    cx: Context, node: tree.Tilde, dist: ir.Dist, values: np.ndarray, wrong: np.ndarray, name: str | None
-) -> None:
-    row = int(np.argwhere(wrong.reshape(wrong.shape[0] if wrong.ndim else 1, -1).any(axis=1))[0][0]) + 1
-    bad = float(values[wrong].flat[0]) if values.ndim else float(values)
-    kind = "whole numbers" if dist.element == "int" else "numbers"
-    range_ = f" from {dist.low:g}" if dist.low > -inf else ""
-    range_ += f" to {dist.high:g}" if dist.high < inf else ""
-    count = int(wrong.sum())
-    more = f" ({count} such values)" if count > 1 else ""
-    cx.fail_data(
-        node,
-        f"`{name or 'the observed value'}` has {bad:g} in row {row}{more}, but {dist.family} gives {kind}{range_}",
-        "choose a distribution whose support holds the data",
-    )
 
 
 def _missing_mask(cx: Context, value: Tensor, name: str | None) -> ir.Expr | None:

@@ -12,6 +12,7 @@ from math import inf, sqrt
 import numpy as np
 
 from mlmdsl.compiler import ir
+from mlmdsl.compiler.bounds import interval_text
 from mlmdsl.compiler.context import Context, part
 from mlmdsl.compiler.operators import broadcast_axes, constant, elementwise, tensor
 from mlmdsl.compiler.values import DiagonalMatrix, Draw, Factorization, ScaledIdentity, Tensor, Value, describe
@@ -174,14 +175,21 @@ def check_support(cx: Context, name: str, parameter: Parameter, value: Tensor, n
             outside or type_.low < low or type_.high > high or (strict and type_.low <= 0 and value.known is not None)
         )
     drawn = _drawn_name(cx, value.expr)
+    if parameter.support == "simplex" and drawn is not None and _is_no_simplex(cx, drawn):
+        cx.fail(
+            node,
+            f"{name}'s {parameter.name} must be a vector of probabilities, but the entries of `{drawn}` do not add to 1",
+            _REMEDIES["simplex"],
+        )
     if outside or (drawn is not None and (type_.low < low or type_.high > high)):
         what = f"`{drawn}`" if drawn else "this"
-        range_ = f" is {type_.low:g}" if type_.low == type_.high else f" ranges over {_interval(type_.low, type_.high)}"
+        constant_value = type_.low == type_.high
+        range_ = f" is {type_.low:g}" if constant_value else f" ranges over {interval_text((type_.low, type_.high))}"
         wanted = {"unit": "between 0 and 1", "simplex": "a vector of probabilities", "count": "a count"}
         cx.fail(
             node,
             f"{name}'s {parameter.name} must be {wanted.get(parameter.support, parameter.support)}, but {what}{range_}",
-            _REMEDIES.get(parameter.support),
+            None if constant_value else _REMEDIES.get(parameter.support),
         )
     fault = _fault_of_values(parameter, value)
     if fault is not None:
@@ -202,17 +210,17 @@ def _fault_of_values(parameter: Parameter, value: Tensor) -> str | None:
     return None
 
 
+def _is_no_simplex(cx: Context, drawn: str) -> bool:
+    """Whether a drawn vector has independent entries: such do not add to 1."""
+    sample = next((node for node in cx.nodes if isinstance(node, ir.Sample) and node.target == drawn), None)
+    return sample is not None and not sample.dist.event and bool(sample.dist.plates)
+
+
 def _drawn_name(cx: Context, expr: ir.Expr) -> str | None:
     """The name of the drawn variable that an expression is, or is a part of."""
     while isinstance(expr, ir.Gather | ir.Lift | ir.Permute):
         expr = expr.x
     return expr.name if isinstance(expr, ir.Ref) and expr.name in cx.drawn else None
-
-
-def _interval(low: float, high: float) -> str:
-    if (low, high) == (-inf, inf):
-        return "all real numbers"
-    return f"{'−∞' if low == -inf else f'{low:g}'} … {'∞' if high == inf else f'{high:g}'}"
 
 
 # ── the multivariate normal ──────────────────────────────────────────────────────────────────────────────────────────

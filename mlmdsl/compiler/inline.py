@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
 
-from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.context import Context, keyword_part
 from mlmdsl.compiler.dependence import assigned_names
 from mlmdsl.compiler.iteration import comprehend
 from mlmdsl.compiler.values import Closure, Nothing, Tensor, TupleValue, Value, Zipped
@@ -92,7 +92,8 @@ def _bind(
         scope[name] = value
     for name, value in keywords.items():
         if name not in function.keyword_names:
-            cx.fail(node, f"{function.name} has no keyword `{name}`", did_you_mean(name, function.keyword_names))
+            offered = did_you_mean(name, function.keyword_names)
+            cx.fail(keyword_part(node, name), f"{function.name} has no keyword `{name}`", offered)
         scope[name] = value
     for name in (*names[len(args) : positional], *(key for key in function.keyword_names if key not in keywords)):
         if name not in defaults:

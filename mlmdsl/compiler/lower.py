@@ -9,14 +9,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NoReturn, cast
 
+import numpy as np
+
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Context, Wrong
-from mlmdsl.compiler.dependence import assigned_names
+from mlmdsl.compiler.dependence import assigned_names, drawn_names
 from mlmdsl.compiler.expressions import lower_expression
 from mlmdsl.compiler.statements import lower_block
 from mlmdsl.compiler.values import Absent, Closure, Factorization, Tensor, Value
 from mlmdsl.language import tree
-from mlmdsl.language.errors import DataError, SpecError
+from mlmdsl.language.errors import DataError, Diagnostic, SpecError
 from mlmdsl.language.source import Source
 from mlmdsl.language.types import Array, Axis
 
@@ -70,6 +72,7 @@ def lower_model(
     cx.arguments = frozenset(supplied)
     cx.incomplete = frozenset(name for name in supplied if _has_missing(arguments[name]))
     cx.later = set(assigned_names(model.body)) - set(arguments)
+    _verify_complete(cx, model, arguments)
     lower_block(cx, model.body)
     if cx.diagnostics:
         raise_diagnostics(cx)
@@ -81,6 +84,20 @@ def lower_model(
         value.counts.name: value.expr for value in arguments.values() if isinstance(value, Tensor) and value.counts
     }
     return Lowered(result, {**cx.axis_sizes, **counted})
+
+
+def _verify_complete(cx: Context, model: tree.ModelDef, arguments: Mapping[str, Value]) -> None:
+    """Missing entries are estimated where a `~` gives them a distribution; elsewhere they are an error."""
+    drawn = drawn_names(model.body)
+    for param in (*model.params, *model.keywords):
+        value = arguments.get(param.name)
+        known = value.known if isinstance(value, Tensor) else None
+        if isinstance(known, Array) and known.missing is not None and param.name not in drawn:
+            row, count = int(np.argwhere(known.missing)[0][0]) + 1, int(known.missing.sum())
+            more = f" and {count - 1} more" if count > 1 else ""
+            message = f"`{param.name}` has missing entries (row {row}{more}), and no `~` gives them a distribution"
+            hint = f"leave those rows out of the table, or write `{param.name} ~ …` to estimate them"
+            cx.report(Wrong(Diagnostic(message, param.span, hint), data=True))
 
 
 def argument_sizes(arguments: Mapping[str, Value]) -> dict[str, ir.Expr]:

@@ -129,7 +129,8 @@ def _destructure(cx: Context, node: tree.Assign) -> None:
         parts = [index(cx, value, [tree.Number(value=k + 1, span=node.span)], node) for k in range(len(targets))]
         value = TupleValue(tuple(parts))
     if not isinstance(value, TupleValue) or len(value.items) < len(targets):
-        cx.fail(node, f"this assigns to {len(targets)} names, found {describe(value)}")
+        found = f"a tuple of {len(value.items)}" if isinstance(value, TupleValue) else describe(value)
+        cx.fail(node, f"this assigns to {len(targets)} names, found {found}")
     for target, item in zip(targets, value.items, strict=False):
         if not isinstance(target, tree.Name):
             cx.fail(target, "a tuple assignment gives values to names")
@@ -217,6 +218,8 @@ def _for(cx: Context, node: tree.For) -> None:
         except Carried:
             pass
         except Wrong as wrong:
+            if wrong.data:
+                raise
             failed = wrong
     if cx.loops:
         raise failed or Carried

@@ -11,7 +11,7 @@ from typing import Any
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Context, Wrong
-from mlmdsl.compiler.dependence import names_in
+from mlmdsl.compiler.dependence import drawn_names, names_in
 from mlmdsl.compiler.iteration import UNWRITTEN
 from mlmdsl.compiler.lower import new_context, raise_diagnostics
 from mlmdsl.compiler.operators import known_tensor, known_type
@@ -206,7 +206,7 @@ def _fill(source: Source, spec: tree.Spec, model: tree.ModelDef, values: Mapping
     cx.data_only = True
     result: dict[str, Value] = {}
     defaults: dict[str, ir.Expr] = {}
-    drawn = _drawn_names(model)
+    drawn = drawn_names(model.body)
     for param in (*model.params, *model.keywords):
         value = values.get(param.name)
         if value is None and param.default is not None:
@@ -241,28 +241,6 @@ def _default(cx: Context, param: tree.Param, defaults: dict[str, ir.Expr]) -> Va
     low, high = (value.type.low, value.type.high) if type_.rank == 0 else (type_.low, type_.high)
     typed = ir.Type(type_.element, (), type_.axes, low, high)
     return Tensor(ir.Ref(param.name, typed, data=True), value.known, value.counts, value.levels)
-
-
-def _drawn_names(model: tree.ModelDef) -> set[str]:
-    """Names that some `~` of the model can draw."""
-    found: set[str] = set()
-
-    def visit(body: tuple[tree.Statement, ...]) -> None:
-        for statement in body:
-            inner = statement.value if isinstance(statement, tree.Return) else statement
-            if isinstance(inner, tree.Tilde):
-                target = inner.target.base if isinstance(inner.target, tree.Index) else inner.target
-                if isinstance(target, tree.Name):
-                    found.add(target.id)
-            elif isinstance(inner, tree.For):
-                visit(inner.body)
-            elif isinstance(inner, tree.If):
-                visit(inner.otherwise)
-                for branch in inner.branches:
-                    visit(branch.body)
-
-    visit(model.body)
-    return found
 
 
 def _not_supplied(cx: Context, model: tree.ModelDef, param: tree.Param, values: Mapping[str, Value]) -> None:

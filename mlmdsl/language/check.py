@@ -38,7 +38,8 @@ def _same_definitions(spec: tree.Spec, source: Source) -> Iterator[Diagnostic]:
         if other is not item:
             line, _ = source.position(other.span.start)
             kind = "model" if isinstance(item, tree.ModelDef) else "function"
-            span = _span_of(item.name, item.span, source)
+            called = source.text.find(f"{item.name}(", item.span.start, item.span.end)
+            span = _span_of(item.name, Span(max(called, item.span.start), item.span.end), source)
             yield Diagnostic(f"`{item.name}` is defined on line {line} already", span, f"give this {kind} another name")
 
 

@@ -258,15 +258,20 @@ def real(value: Value, what: str) -> float:
     return float(as_operand(value, what).values)
 
 
+def _named(what: str) -> str:
+    """A function's name in backticks; a description as it is."""
+    return what if " " in what else f"`{what}`"
+
+
 def check_size(shape: Sequence[int], what: str) -> None:
     """Raise JuliaError for a negative size, or for more than `MAX_ENTRIES` entries."""
     if any(size < 0 for size in shape):
-        raise JuliaError(f"`{what}`: a size cannot be negative, found {min(shape)}")
+        raise JuliaError(f"{_named(what)}: a size cannot be negative, found {min(shape)}")
     entries = 1
     for size in shape:
         entries *= size
     if max(entries, *shape, 0) > MAX_ENTRIES or len(shape) > 16:
-        raise JuliaError(f"`{what}` would make an array of {'×'.join(map(str, shape))} entries, which is too large")
+        raise JuliaError(f"{_named(what)} would make an array of {'×'.join(map(str, shape))} entries, which is too large")
 
 
 # ── broadcasting ─────────────────────────────────────────────────────────────────────────────────────────────────────
