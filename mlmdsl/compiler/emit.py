@@ -391,10 +391,14 @@ class _Body:
     def observed(self, node: ir.Sample, keys: Sequence[Key]) -> Code:
         """The data, laid out as the batch and the event."""
         value = cast(ir.Expr, node.observed)
+        return self.laid_out(node, value, self.em.tensor(value), keys)
+
+    def laid_out(self, node: ir.Sample, value: ir.Expr, written: Code, keys: Sequence[Key]) -> Code:
+        """The code of data in the layout of the batch and the event."""
         count = len(keys) - len(node.loops)
         arrays: list[Key | None] = [axis.name for axis in node.loops]
         arrays += list(range(value.type.rank))
-        code = arranged(Placed(self.em.tensor(value), keys_of(value.type)), arrays)
+        code = arranged(Placed(written, keys_of(value.type)), arrays)
         absent = [axis for axis in node.loops if axis.name not in keys_of(value.type)]
         if not absent or count < 0:
             return code
@@ -424,7 +428,7 @@ class _Body:
         order = _order_of_axes(node)
         value, mask = cast(ir.Expr, node.observed), cast(ir.Expr, node.missing)
         if order is None:
-            arguments = [self.observed(node, keys), self.observed(replace(node, observed=mask), keys)]
+            arguments = [self.observed(node, keys), self.laid_out(node, mask, self.em.code(mask), keys)]
         else:
             whole = (cast(ir.Gather, each).x for each in (value, mask))
             axes = ast.Tuple([literal(axis) for axis in order], ast.Load())
