@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlmdsl.compiler import ir
+from mlmdsl.compiler.passes.marginalize import collapsed_names
 from mlmdsl.compiler.values import Tensor
 from mlmdsl.language.types import Array, Axis
 
@@ -35,6 +37,7 @@ def sample_bound(
     target_accept: float,
     max_depth: int,
     kernel: Literal["vectorized", "pyro"],
+    marginalize: Literal["auto", "off"],
     device: str,
     dtype: DType,
     progress: Callable[[Progress], None] | None,
@@ -47,7 +50,8 @@ def sample_bound(
     from mlmdsl.inference.run import sample
 
     imported = perf_counter()
-    program = bound.compiled(dtype, device)
+    collapsed = bound.collapsed if marginalize == "auto" else None
+    program = bound.compiled(dtype, device, collapsed=collapsed is not None)
     compiled = perf_counter()
     result = sample(
         program,
@@ -62,15 +66,43 @@ def sample_bound(
         checkpoint=_path(checkpoint),
         resume=_path(resume),
     )
+    recovering = perf_counter()
+    samples = result.samples
+    if collapsed is not None:
+        samples = with_effects(bound, collapsed, program, samples, seed, dtype, device)
+    recovered = perf_counter() - recovering
     timing = {
         "import_s": imported - started,
         "compile_s": bound.lower_s + compiled - imported + result.compile_s,
         "warmup_s": result.warmup_s,
         "sample_s": result.sample_s,
-        "recover_s": result.recover_s,
+        "recover_s": result.recover_s + recovered,
         "total_s": perf_counter() - started + bound.lower_s,
     }
-    return as_fit(bound, result, seed, timing, device, dtype)
+    names = () if collapsed is None else collapsed_names(collapsed)
+    return as_fit(bound, replace(result, samples=samples), names, seed, timing, device, dtype)
+
+
+def with_effects(
+    bound: Bound,
+    collapsed: ir.Model,
+    program: Callable[[], Any],
+    samples: Mapping[str, Values],
+    seed: int,
+    dtype: DType,
+    device: str,
+) -> dict[str, Values]:
+    """The draws with those of the effects integrated out, and of what the spec tracks."""
+    import torch
+
+    from mlmdsl.recovery import recompute, recover_effects
+
+    like = torch.zeros((), dtype=getattr(torch, dtype), device=device)
+    target = next(node.target for node in collapsed.body if isinstance(node, ir.Collapsed))
+    sites = {name: value for name, value in samples.items()}
+    whole = {**sites, **recover_effects(program, target, sites, like, seed)}
+    tracked = [output.name for output in outputs(bound.lowered.model) if output.kind == "deterministic"]
+    return {**whole, **recompute(bound.compiled(dtype, device), tracked, whole, like)}
 
 
 def _path(where: str | Path | None) -> Path | None:
@@ -84,7 +116,15 @@ def chosen_seed(bound: Bound, seed: int | None) -> int:
     return bound.spec.seed if bound.spec.seed is not None else secrets.randbelow(2**31)
 
 
-def as_fit(bound: Bound, result: Draws, seed: int, timing: Mapping[str, float], device: str, dtype: str) -> Fit:
+def as_fit(
+    bound: Bound,
+    result: Draws,
+    marginalized: tuple[str, ...],
+    seed: int,
+    timing: Mapping[str, float],
+    device: str,
+    dtype: str,
+) -> Fit:
     """The draws of a run with the names, axes and labels of the spec."""
     from mlmdsl.results.fit import Fit, Run
 
@@ -99,7 +139,7 @@ def as_fit(bound: Bound, result: Draws, seed: int, timing: Mapping[str, float], 
         kernel=result.kernel,
         device=device,
         dtype=dtype,
-        marginalized=bound.marginalized,
+        marginalized=marginalized,
         timing=dict(timing),
         gradient_evaluations=result.gradient_evaluations,
         divergences=int(np.sum(result.stats["diverging"])) if "diverging" in result.stats else 0,

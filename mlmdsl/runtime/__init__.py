@@ -5,6 +5,7 @@ from .arrays import set_index
 from .categorical import Categorical, OrderedLogistic
 from .cdf import log_tails
 from .censoring import Censored
+from .collapsed import CollapsedNormal, RowStatistics, design, row_statistics
 from .columns import Columns
 from .continuous import LogitNormal, SkewNormal
 from .counts import BinomialLogit, DiscreteUniform, LogPoisson, Multinomial, negative_binomial
@@ -23,6 +24,7 @@ __all__ = [
     "BinomialLogit",
     "Categorical",
     "Censored",
+    "CollapsedNormal",
     "Columns",
     "Dirac",
     "DiscreteUniform",
@@ -39,10 +41,12 @@ __all__ = [
     "OrderedLogistic",
     "PushedOrdered",
     "SkewNormal",
+    "RowStatistics",
     "Stacked",
     "Truncated",
     "Wishart",
     "gamma",
+    "design",
     "log_tails",
     "mad",
     "mv_normal_canonical",
@@ -51,5 +55,6 @@ __all__ = [
     "product",
     "quantile",
     "sample_missing",
+    "row_statistics",
     "set_index",
 ]
