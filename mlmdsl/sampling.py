@@ -99,7 +99,7 @@ def with_effects(
 
     like = torch.zeros((), dtype=getattr(torch, dtype), device=device)
     target = next(node.target for node in collapsed.body if isinstance(node, ir.Collapsed))
-    sites = {name: value for name, value in samples.items()}
+    sites = dict(samples)
     whole = {**sites, **recover_effects(program, target, sites, like, seed)}
     tracked = [output.name for output in outputs(bound.lowered.model) if output.kind == "deterministic"]
     return {**whole, **recompute(bound.compiled(dtype, device), tracked, whole, like)}
@@ -167,18 +167,19 @@ def described(bound: Bound, samples: Mapping[str, Values]) -> tuple[list[Variabl
     """
     from mlmdsl.results.fit import Variable
 
-    whole = _joined(samples)
+    listed = outputs(bound.lowered.model)
+    incomplete = {output.name for output in listed if output.incomplete}
+    whole = _joined({site: drawn for site, drawn in samples.items() if _place(site)[0] not in incomplete})
     variables: list[Variable] = []
     values: dict[str, Values] = {}
-    for output in outputs(bound.lowered.model):
+    for output in listed:
+        if output.incomplete:
+            for name, column in _missing_entries(bound, output.name, samples):
+                variables.append(Variable(name))
+                values[name] = column
         if output.name not in whole:
             continue
         drawn = whole.pop(output.name)
-        if output.incomplete:
-            for name, column in _missing_entries(bound, output.name, drawn):
-                variables.append(Variable(name))
-                values[name] = column
-            continue
         name = f"{output.name}.L" if output.is_factor else output.name
         dims = _dims(bound, output.axes, drawn.shape[2:], name)
         variables.append(Variable(name, dims, output.kind, lower_triangular=output.is_factor))
@@ -274,15 +275,33 @@ def _assembled(elements: Sequence[tuple[list[slice | int], Values]]) -> Values:
     return result
 
 
-def _missing_entries(bound: Bound, name: str, drawn: Values) -> Iterator[tuple[str, Values]]:
-    """The missing entries of data, each under its place: `y[3]`."""
+def _missing_entries(bound: Bound, name: str, samples: Mapping[str, Values]) -> Iterator[tuple[str, Values]]:
+    """The missing entries of data, each under its place: `y[3]`. A site holds those of its part, in order."""
     value = bound.bound.values[name]
     known = value.known if isinstance(value, Tensor) else None
     assert isinstance(known, Array) and known.missing is not None
-    places = np.argwhere(known.missing)
-    flat = drawn[(slice(None), slice(None), *places.T)] if drawn.ndim > 3 or drawn.shape[-1] != len(places) else drawn
-    for position, place in enumerate(places):
-        yield f"{name}[{','.join(str(index + 1) for index in place)}]", flat[..., position]
+    places = np.argwhere(known.missing).tolist()
+    for site, drawn in samples.items():
+        array, index = _place(site)
+        if array == name:
+            inside = [place for place in places if _lies_in(place, index)]
+            columns = np.asarray(drawn).reshape(*drawn.shape[:2], len(inside))
+            for position, place in enumerate(inside):
+                yield f"{name}[{','.join(str(k + 1) for k in place)}]", columns[..., position]
+
+
+def _place(site: str) -> tuple[str, list[slice | int]]:
+    """The array that a site is a part of, and which part."""
+    match = _ELEMENT.match(site)
+    return (site, []) if match is None else (match["name"], _index(match["index"]))
+
+
+def _lies_in(place: Sequence[int], index: Sequence[slice | int]) -> bool:
+    """Whether an element lies in a part of its array; no index is the whole."""
+    return all(
+        k == item if isinstance(item, int) else (item.start or 0) <= k < (k + 1 if item.stop is None else item.stop)
+        for k, item in zip(place, index, strict=False)
+    )
 
 
 def _dims(bound: Bound, axes: Sequence[Axis], shape: Sequence[int], name: str) -> tuple[Dim, ...]:
