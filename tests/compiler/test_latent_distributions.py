@@ -125,3 +125,18 @@ def test_missing_positive_entries() -> None:
     assert log_density(model, {"μ": 0.7, "y": whole[1:]}) == pytest.approx(expected, rel=ROUNDING)
     q = torch.zeros(3, dtype=torch.float64)
     assert (read_sites(model.program).constrained(q)["y"].numpy() > lower[1:]).all()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "for j in 1:3\ny[:, j] ~ MvNormal(fill(μ, 2), Σ)\nend",
+        "x = zeros(3)\nx[1] ~ Normal(μ, 1)\ny[:, 1] ~ MvNormal(fill(x[1], 2), Σ)\n"
+        "for j in 2:3\nx[j] ~ Normal(x[j - 1], 1)\ny[:, j] ~ MvNormal(fill(x[j], 2), Σ)\nend",
+    ],
+    ids=["one site", "a site a column"],
+)
+def test_missing_entries_are_named_by_their_place(body: str) -> None:
+    model = bound(f"@model function f(y)\nΣ = [2.0 0.5; 0.5 1.0]\nμ ~ Normal(0, 1)\n{body}\nend", y=GAPS)
+    fit = model.sample(chains=1, draws=3, tune=5, seed=1)
+    assert [variable.name for variable in fit.variables][-2:] == ["y[1,2]", "y[2,3]"]
