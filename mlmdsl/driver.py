@@ -385,9 +385,10 @@ def _executable(program: Program, bound: Arguments, source: Source, dtype: str, 
     given = _tensors(program, bound, dtype, device)
     constants = namespace["constants"](**given) if program.has_constants else given
     model = namespace["model"]
+    from mlmdsl.runtime.shapes import OwnShapes
 
     def run() -> Any:
-        with located(program, source, file):
+        with located(program, source, file), OwnShapes():
             return model(**constants)
 
     run.__name__ = run.__qualname__ = program.name

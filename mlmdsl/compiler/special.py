@@ -500,6 +500,8 @@ def _map(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, 
     function = args[0]
     if not is_function(function):
         cx.fail(node, f"{row.name} takes a function first, found {describe(function)}")
+    if row.name == "broadcast":
+        return apply_function(cx, function, args[1:], True, node)
     iterable = args[1] if len(args) == 2 else Zipped(tuple(args[1:]))
 
     def body(items: Sequence[Value]) -> Value:

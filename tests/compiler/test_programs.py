@@ -562,3 +562,46 @@ def test_runs(program: Program) -> None:
     density = pyro.poutine.trace(pyro.poutine.condition(model, data=values)).get_trace().log_prob_sum()
     gradients = torch.autograd.grad(density, list(values.values()))
     assert all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
+
+
+# ── the programs are plain Pyro ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", ["eight schools, non-centred", "AR(1) state space", "item response"])
+def test_sampled(name: str) -> None:
+    """A few draws come back under the spec's names, with the shapes of its arrays."""
+    program = PROGRAMS[name]
+    fit = bound(program.text, **program.data).sample(kernel="vectorized", chains=2, draws=10, tune=20, seed=1)
+    found = {variable.name: tuple(dim.size for dim in variable.dims) for variable in fit.variables}
+    wanted = {
+        "eight schools, non-centred": {"μ": (), "τ": (), "z": (8,), "θ": (8,)},
+        "AR(1) state space": {"σ_level": (), "σ_y": (), "level": (N,)},
+        "item response": {"θ": (5,), "a": (4,), "b": (4,)},
+    }
+    assert found == wanted[name]
+
+
+SHIPPED = ["cheese/varying_intercept", "cheese/varying_intercept_slope", "multilevel/slopes_by_group"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_svi_and_prediction(name: str) -> None:
+    """Variational inference and posterior prediction, as Pyro has them, run on the program as it is."""
+    program = mlmdsl.load(name).bind().program
+    pyro.clear_param_store()
+    pyro.set_rng_seed(0)
+    guide = pyro.infer.autoguide.AutoNormal(program, init_scale=0.01)
+    svi = pyro.infer.SVI(program, guide, pyro.optim.Adam({"lr": 0.05}), pyro.infer.Trace_ELBO())
+    losses = [svi.step() for _ in range(60)]
+    assert np.mean(losses[-10:]) < np.mean(losses[:10])
+    drawn = pyro.infer.Predictive(program, guide=guide, num_samples=4)()
+    assert all(len(value) == 4 for value in drawn.values())
+    assert all(bool(torch.isfinite(value).all()) for value in drawn.values())
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_rendered(name: str) -> None:
+    """Pyro draws the model as a graph."""
+    pytest.importorskip("graphviz")
+    graph = pyro.render_model(mlmdsl.load(name).bind().program)
+    assert "y" in graph.source
