@@ -178,7 +178,8 @@ def check_support(cx: Context, name: str, parameter: Parameter, value: Tensor, n
     if parameter.support == "simplex" and drawn is not None and _is_no_simplex(cx, drawn):
         cx.fail(
             node,
-            f"{name}'s {parameter.name} must be a vector of probabilities, but `{drawn}` does not add to 1",
+            f"{name}'s {parameter.name} must be a vector of probabilities, "
+            f"but the entries of `{drawn}` do not add to 1",
             _REMEDIES["simplex"],
         )
     if outside or (drawn is not None and (type_.low < low or type_.high > high)):
