@@ -137,7 +137,7 @@ def _vectors() -> list[Function]:
         row("copy", "{0}", element="same"),
         row("LazyArray", "{0}", element="same"),
         row("skipmissing", "{0}", element="same"),
-        row("Symmetric", "{0}", element="same"),
+        row("Symmetric", "runtime.symmetric({0})", element="same"),
         row("LowerTriangular", "{0}.tril()", element="same"),
         row("UpperTriangular", "{0}.triu()", element="same"),
     ]

@@ -11,7 +11,7 @@ from .continuous import LogitNormal, SkewNormal
 from .counts import BinomialLogit, DiscreteUniform, LogPoisson, Multinomial, negative_binomial
 from .improper import Flat, FlatPos
 from .lkj import LKJ
-from .matrices import InverseWishart, Wishart, mv_normal_canonical, mv_student
+from .matrices import InverseWishart, Wishart, mv_normal_canonical, mv_student, symmetric
 from .missing import sample_missing
 from .mixtures import Dirac, Mixture
 from .ordered import Ordered, PushedOrdered
@@ -57,4 +57,5 @@ __all__ = [
     "row_statistics",
     "sample_missing",
     "set_index",
+    "symmetric",
 ]

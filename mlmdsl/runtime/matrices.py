@@ -100,6 +100,11 @@ class InverseWishart(_OverCovariances):
         return factor @ factor.mT
 
 
+def symmetric(matrix: Tensor) -> Tensor:
+    """The upper triangle, mirrored; shape (…, d, d). Source: Julia's `Symmetric`."""
+    return torch.triu(matrix) + torch.triu(matrix, 1).mT
+
+
 def mv_normal_canonical(potential: Tensor, precision: Tensor) -> MultivariateNormal:
     """Normal with density ∝ exp(hᵀx − ½ xᵀJx): mean J⁻¹h, precision J. Source: Distributions.jl `MvNormalCanon(h, J)`.
 

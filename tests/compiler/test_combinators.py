@@ -77,6 +77,8 @@ COVARIANCES: dict[str, Any] = {
     "PDMat(cholesky(Σ))": S,
     "PDMat(Σ)": S,
     "Symmetric(Σ)": S,
+    "Symmetric([2.0 0.5; 9.0 1.0])": S,
+    "Symmetric(s * Σ)": SCALE * S,
     f"PDMat(Cholesky(Diagonal([1.0, s]) * {ROOT}))": np.diag([1.0, SCALE]) @ S @ np.diag([1.0, SCALE]),
     "s": SCALE**2 * np.eye(2),
     "[1.0, s]": np.diag([1.0, SCALE**2]),
