@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -53,19 +55,20 @@ def sample_bound(
     collapsed = bound.collapsed if marginalize == "auto" else None
     program = bound.compiled(dtype, device, collapsed=collapsed is not None)
     compiled = perf_counter()
-    result = sample(
-        program,
-        chains=chains,
-        draws=draws,
-        tune=tune,
-        seed=seed,
-        kernel=kernel,
-        target_accept=target_accept,
-        max_depth=max_depth,
-        progress=progress,
-        checkpoint=_path(checkpoint),
-        resume=_path(resume),
-    )
+    with threads_for(bound):
+        result = sample(
+            program,
+            chains=chains,
+            draws=draws,
+            tune=tune,
+            seed=seed,
+            kernel=kernel,
+            target_accept=target_accept,
+            max_depth=max_depth,
+            progress=progress,
+            checkpoint=_path(checkpoint),
+            resume=_path(resume),
+        )
     recovering = perf_counter()
     samples = result.samples
     if collapsed is not None:
@@ -103,6 +106,29 @@ def with_effects(
     whole = {**sites, **recover_effects(program, target, sites, like, seed)}
     tracked = [output.name for output in outputs(bound.lowered.model) if output.kind == "deterministic"]
     return {**whole, **recompute(bound.compiled(dtype, device), tracked, whole, like)}
+
+
+SMALL = 200_000
+"""Numbers in the largest argument up to which one thread is faster than several."""
+
+
+@contextmanager
+def threads_for(bound: Bound) -> Iterator[None]:
+    """One thread while a small model is sampled: on small tensors more of them only wait for each other.
+
+    On two busy cores the collapsed cheese models took 20 times longer with two threads. `OMP_NUM_THREADS` overrides.
+    """
+    import torch
+
+    known = [value.known for value in bound.bound.values.values() if isinstance(value, Tensor)]
+    largest = max((value.values.size for value in known if isinstance(value, Array)), default=0)
+    before = torch.get_num_threads()
+    if largest <= SMALL and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _path(where: str | Path | None) -> Path | None:
