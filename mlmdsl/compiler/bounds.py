@@ -39,7 +39,7 @@ def bounds_of_power(base: Bounds, exponent: float | None) -> Bounds:
 def bounds_of_exp(bounds: Bounds) -> Bounds:
     """The bounds of `exp(x)`."""
     low, high = bounds
-    return (0.0 if low < -700 else exp(low)), (inf if high > 700 else exp(high))
+    return (0.0 if low < -700 else exp(min(low, 700.0))), (inf if high > 700 else exp(high))
 
 
 def interval_text(bounds: Bounds) -> str:

@@ -216,7 +216,7 @@ def _reduction(cx: Context, row: Function, args: Sequence[Value], keywords: Keyw
     """`mean(x)`, `sum(X; dims=1)`, `sum(f, x)`, `quantile(x, p)`."""
     from mlmdsl.compiler.special import apply_function, is_function
 
-    if len(args) == 2 and is_function(args[0]):
+    if len(args) == 2 and row.least < 2 and is_function(args[0]):
         args = [apply_function(cx, args[0], [args[1]], True, node)]
     if isinstance(args[0], Nested) and row.name == "sum":
         return _sum_of_arrays(args[0])

@@ -23,7 +23,7 @@ from mlmdsl.compiler.values import (
     describe_type,
 )
 from mlmdsl.language import tree
-from mlmdsl.language.distributions import Parameter
+from mlmdsl.language.distributions import DISTRIBUTIONS, Parameter
 from mlmdsl.language.errors import did_you_mean
 from mlmdsl.language.types import Axis
 
@@ -273,6 +273,8 @@ def _mixture(cx: Context, args: Sequence[Value], node: tree.Node) -> Draw:
 
 
 def _mixture_of_family(cx: Context, args: Sequence[Value], node: tree.Node) -> list[Value]:
+    if not isinstance(args[0], FamilyName) or args[0].name not in DISTRIBUTIONS:
+        cx.fail(part(node, 0), f"MixtureModel needs a distribution's name, found {describe(args[0])}")
     name = cast(FamilyName, args[0]).name
     if len(args) > 1 and isinstance(args[1], Tensor) and args[1].rank == 1:
         return [family_draw(cx, name, args[1:2], True, node), *args[2:]]

@@ -12,7 +12,16 @@ from mlmdsl.compiler.context import Context, keyword_part
 from mlmdsl.compiler.families import family_draw
 from mlmdsl.compiler.indexing import index
 from mlmdsl.compiler.iteration import comprehension, gathered
-from mlmdsl.compiler.operators import adjoint, binary, constant, elementwise, tensor, transposed, unary, verify_condition
+from mlmdsl.compiler.operators import (
+    adjoint,
+    binary,
+    constant,
+    elementwise,
+    tensor,
+    transposed,
+    unary,
+    verify_condition,
+)
 from mlmdsl.compiler.special import special_call
 from mlmdsl.compiler.values import (
     Absent,
@@ -38,7 +47,7 @@ from mlmdsl.language.distributions import COMBINATORS, DISTRIBUTIONS
 from mlmdsl.language.elsewhere import written_here
 from mlmdsl.language.errors import did_you_mean
 from mlmdsl.language.functions import CONSTANTS, FUNCTIONS, TYPE_NAMES
-from mlmdsl.language.types import Array, Axis
+from mlmdsl.language.types import Array
 
 NOTHINGS = frozenset({"missing", "nothing", "undef"})
 OPERATOR_NAMES = frozenset({"+", "-", "*", "/", "^"})
@@ -84,7 +93,9 @@ def _name(cx: Context, node: tree.Name) -> Value:
             did_you_mean(node.id, known) or f"its columns: {', '.join(known[:12])}",
         )
     candidates = [*cx.scope, *cx.later, *FUNCTIONS, *DISTRIBUTIONS, *COMBINATORS]
-    return cast(Value, cx.fail(node, f"unknown name `{node.id}`", written_here(node.id) or did_you_mean(node.id, candidates)))
+    return cast(
+        Value, cx.fail(node, f"unknown name `{node.id}`", written_here(node.id) or did_you_mean(node.id, candidates))
+    )
 
 
 def named_value(name: str) -> Value | None:
@@ -140,13 +151,13 @@ def _compare(cx: Context, op: str, dotted: bool, left: Value, right: Value, node
 def _member(cx: Context, left: Value, right: Value, node: tree.Node) -> Value:
     """`x in (a, b)`, `x ∈ xs`: whether x equals an item."""
     items = list(right.items) if isinstance(right, TupleValue) else [right]
-    same = [_compare(cx, "==", True, left, item, node) for item in items]
     found: Value = constant(False)
-    for part in same:
-        numbers = tensor(cx, part, node)
-        one = call_function(cx, FUNCTIONS["any"], [numbers], {}, False, node) if numbers.rank else numbers
-        found = one if found is same or isinstance(found, Tensor) and found.known is False else binary(
-            cx, "||", found, one, True, node)  # fmt: skip
+    for item in items:
+        numbers = tensor(cx, _compare(cx, "==", True, left, item, node), node)
+        same = call_function(cx, FUNCTIONS["any"], [numbers], {}, False, node) if numbers.rank else numbers
+        found = (
+            same if isinstance(found, Tensor) and found.known is False else binary(cx, "||", found, same, True, node)
+        )
     return found
 
 
@@ -289,7 +300,11 @@ def call_value(
             return combine(cx, function.name, args, keywords, dotted, node)
         if keywords:
             unknown = next(iter(keywords))
-            cx.fail(keyword_part(node, unknown), f"{function.name} takes no keyword `{unknown}`", "its parameters are positional")
+            cx.fail(
+                keyword_part(node, unknown),
+                f"{function.name} takes no keyword `{unknown}`",
+                "its parameters are positional",
+            )
         return family_draw(cx, function.name, args, dotted, node)
     if isinstance(function, OperatorFunction):
         if len(args) == 1:
@@ -363,6 +378,8 @@ def _adjoint(cx: Context, node: tree.Adjoint) -> Value:
 
 def stack(cx: Context, items: Sequence[Tensor], node: tree.Node) -> Tensor:
     """Numbers as a vector."""
+    if not items:
+        return Tensor(ir.Call("zeros", (), ir.Type("real", (), (cx.axis("of_0", constant(0)),))))
     axis = cx.axis(f"of_{len(items)}", constant(len(items)))
     loops = cx.loop_axes(item.type for item in items)
     low, high = min(item.type.low for item in items), max(item.type.high for item in items)
@@ -382,7 +399,7 @@ def _vector(cx: Context, node: tree.VectorLiteral) -> Value:
     if node.concatenate and any(not isinstance(value, Tensor) or value.rank for value in values):
         return special_call(cx, FUNCTIONS["vcat"], values, {}, False, node)
     if not values:
-        return Tensor(ir.Call("zeros", (), ir.Type("real", (), (Axis("empty", 0),))))
+        return stack(cx, [], node)
     if len(values) == 1 and isinstance(values[0], RangeValue) and node.concatenate:
         return call_function(cx, FUNCTIONS["collect"], values, {}, False, node)
     return gathered(cx, values, node)

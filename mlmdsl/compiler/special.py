@@ -271,8 +271,10 @@ def _filled(cx: Context, row: Function, args: Sequence[Value], keywords: Keyword
     if row.name == "fill":
         value, args = tensor(cx, args[0], node), args[1:]
         element = value.type.element
-    elif isinstance(args[0], TypeName):
+    elif args and isinstance(args[0], TypeName):
         element, args = ("int" if args[0].name.startswith("Int") else "real"), args[1:]
+    if not args:
+        cx.fail(node, f"{row.name} takes at least one size", "write the length of each axis")
     sizes = [tensor(cx, size, node) for arg in args for size in (arg.items if isinstance(arg, TupleValue) else (arg,))]
     axes = tuple(_axis_of_size(cx, size, position, node) for position, size in enumerate(sizes))
     known = known_call(cx, row.name, [*([value] if value else []), *sizes], {}, node) if sizes else None
@@ -296,6 +298,8 @@ def _undefined(cx: Context, row: Function, args: Sequence[Value], keywords: Keyw
     if isinstance(args[0], Nothing) and args[0].name in ("undef", "missing"):
         from mlmdsl.language.functions import FUNCTIONS
 
+        if len(args) == 1:
+            cx.fail(node, "an array that is yet to be filled has a size", f"write `{row.name}{{Float64}}(undef, n)`")
         return _filled(cx, FUNCTIONS["zeros"], args[1:], {}, node)
     if isinstance(args[0], ScaledIdentity) and len(args) > 1:
         return _identity_matrix(cx, args[0], args[1:], node)
@@ -349,6 +353,8 @@ def _vcat(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords,
     known = known_call(cx, "vcat", parts, {}, node)
     rank = max(part.rank for part in parts)
     if rank == 2:
+        if any(part.rank == 0 for part in parts):
+            cx.fail(node, "vcat needs rows of one length, found a number among matrices")
         _same_size(cx, [part.type.axes[-1] for part in parts], "vcat", "columns", node)
     loops = cx.loop_axes(part.type for part in parts)
     axis = _sum_axis(cx, "element", [part.type.axes[0] if part.rank else None for part in parts])
@@ -369,8 +375,7 @@ def _sum_axis(cx: Context, name: str, axes: Sequence[Axis | None]) -> Axis:
     sizes = [1 if axis is None else axis.size for axis in axes]
     numbers = [size for size in sizes if isinstance(size, int)]
     if len(numbers) == len(sizes):
-        axis = cx.axis(name, constant(sum(numbers)))
-        return axis
+        return cx.axis(name, constant(sum(numbers)))
     return Axis(name, " + ".join(str(size) for size in sizes))
 
 
@@ -459,6 +464,8 @@ def _convert(cx: Context, row: Function, args: Sequence[Value], keywords: Keywor
     if row.name == "Float64":
         return x
     type_ = ir.Type("int", x.type.loops, x.type.axes, x.type.low, x.type.high)
+    if isinstance(x.known, float) and not x.known.is_integer():
+        cx.fail(node, f"`Int` of {x.known:g}, which is not a whole number", "write `round(Int, x)`")
     known = int(x.known) if isinstance(x.known, int | float) else None
     return Tensor(ir.Call("to_int", (x.expr,), type_), known, x.counts, x.levels)
 
@@ -553,8 +560,9 @@ def _extrema(cx: Context, row: Function, args: Sequence[Value], keywords: Keywor
 
 
 def _density(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
-    whole = row.name == "loglikelihood" and isinstance(args[0], Draw) and not args[0].dist.event
-    if whole and isinstance(args[1], Tensor) and args[1].rank > len(args[0].dist.axes):
+    dist = args[0].dist if isinstance(args[0], Draw) else None
+    rank = args[1].rank if isinstance(args[1], Tensor) else 0
+    if row.name == "loglikelihood" and dist is not None and not dist.event and rank > len(dist.axes):
         from mlmdsl.language.functions import FUNCTIONS
 
         each = _log_density(cx, args, node, summed=False)
