@@ -74,6 +74,8 @@ class Context:
     depth: int = 0
     data_faults: int = 0
     """How many of the diagnostics blame the data."""
+    in_model: bool = False
+    """Whether this is the body of a model, or the default of a keyword: not the `@data` block."""
     data_only: bool = False
     """Whether this evaluates data, so that comprehensions have values and not only a form."""
     columns: str = ""
@@ -92,6 +94,8 @@ class Context:
     """Those of them with missing entries."""
     later: set[str] = field(default_factory=set)
     """Names that a statement further down defines."""
+    unrolled: tuple[int, ...] = ()
+    """Which item the loops over tuples around are at: their bodies are lowered once for each."""
     uncertain: int = 0
     """Above 0 where it is not known whether what is lowered is reached: in a branch that data or parameters choose."""
     calls: list[tuple[tree.Statement, ...]] = field(default_factory=list)

@@ -159,7 +159,7 @@ def _place_key(cx: Context, target: tree.Expression) -> object:
     """What tells places of one array apart: constants, and by which loops around an index moves."""
     if not isinstance(target, tree.Index):
         return None
-    around = (*(loop.axis.name for loop in cx.loops), *cx.sequential)
+    around = (*(loop.axis.name for loop in cx.loops), *cx.sequential, *cx.unrolled)
     return (*(item.value if isinstance(item, tree.Number) else item for item in target.indices), around)
 
 

@@ -6,7 +6,7 @@ An index that walks a loop (`x[i]`, `x[i - 1]`) becomes a slice along the loop's
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import cast
 
@@ -264,7 +264,7 @@ def gather(cx: Context, base: Tensor, positions: Sequence[Position], node: tree.
         return base
     known = _known_gather(cx, base, positions, node)
     if known is not None:
-        kind = known_type(known) if isinstance(known, Array) else ir.Type(base.type.element)
+        kind = _known_kind(cx, base, items, known)
         return known_tensor(ir.Gather(base.expr, items, kind), known)
     axes: list[Axis] = []
     for axis, item in zip(base.type.axes, items, strict=True):
@@ -272,6 +272,20 @@ def gather(cx: Context, base: Tensor, positions: Sequence[Position], node: tree.
     loops = cx.loop_axes([base.type, *map(_item_type, items)])
     type_ = ir.Type(base.type.element, loops, tuple(axes), base.type.low, base.type.high)
     return Tensor(ir.Gather(base.expr, items, type_), levels=base.levels)
+
+
+def _known_kind(cx: Context, base: Tensor, items: tuple[ir.IndexItem, ...], known: Array | Scalar) -> ir.Type:
+    """The type of an indexed value that is known; a part of an axis is an axis of its own."""
+    if not isinstance(known, Array):
+        return ir.Type(base.type.element)
+    type_ = known_type(known)
+    sizes = {axis.name: axis.size for axis in base.type.axes}
+    if all(sizes.get(axis.name, axis.size) == axis.size for axis in type_.axes):
+        return type_
+    named = [axis.name for old, item in zip(base.type.axes, items, strict=True) for axis in _kept_axes(cx, old, item)]
+    parts = zip(named, type_.axes, strict=True)
+    return replace(type_, axes=tuple(axis if sizes.get(axis.name) == axis.size else replace(axis, name=name)
+                                     for name, axis in parts))  # fmt: skip
 
 
 def _item_type(item: ir.IndexItem) -> ir.Type:

@@ -371,7 +371,11 @@ def comprehend(
         return gathered(cx, [body([item]) for item in literal.items], node)
     if cx.data_only and not cx.loops and len(iterables) == 1:
         items = known_items(cx, literal, node)
-        known = None if items is None else _known_result([body([item]) for item in items], [len(items)], [_indexed_axis(literal)])
+        known = (
+            None
+            if items is None
+            else _known_result([body([item]) for item in items], [len(items)], [_indexed_axis(literal)])
+        )
         if known is not None:
             return known
     nodes = len(cx.nodes)

@@ -242,8 +242,9 @@ def _is_empty(cx: Context, iterator: tree.Iterator) -> bool:
     if not isinstance(iterable, RangeValue):
         return False
     start, stop, step = iterable.start.known, iterable.stop.known, iterable.step.known
-    known = isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step != 0
-    return known and not range(start, stop + (1 if step > 0 else -1), step)
+    if not (isinstance(start, int) and isinstance(stop, int) and isinstance(step, int)) or step == 0:
+        return False
+    return not range(start, stop + (1 if step > 0 else -1), step)
 
 
 def _vectorized(cx: Context, node: tree.For, accumulators: frozenset[str]) -> None:
@@ -377,10 +378,13 @@ def _differs(old: Tensor, new: Tensor) -> bool:
 
 def _unrolled(cx: Context, node: tree.For, iterable: TupleValue) -> None:
     """A loop over a tuple: its body once for each item."""
-    for item in iterable.items:
+    around = cx.unrolled
+    for position, item in enumerate(iterable.items):
         names, values = bind_targets(cx, node.iterators[0], item)
+        cx.unrolled = (*around, position)
         with scope_of(cx, names, values):
             lower_block(cx, node.body, strict=True)
+    cx.unrolled = around
 
 
 # ── the rest ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from mlmdsl.language.functions import FUNCTIONS
-from tests.compiler.evaluate import by_data, by_loop, by_parameters, in_data_block, is_real
+from tests.compiler.evaluate import by_data, by_loop, by_parameters, is_real
 
 rng = np.random.default_rng(20)
 OPERANDS: dict[str, Any] = {
