@@ -1,0 +1,209 @@
+"""`for`: vectorised where iterations are independent, one after another where a value is carried."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+
+from mlmdsl.compiler import ir
+from mlmdsl.compiler.context import Carried, Context, LoopAxis, Wrong
+from mlmdsl.compiler.dependence import assigned_names, is_independent, sum_accumulators
+from mlmdsl.compiler.iteration import bind_targets, check_range, ends_of, item_at, scope_of, steps_of, walk_axis
+from mlmdsl.compiler.statements import lower_block
+from mlmdsl.compiler.values import (
+    RangeValue,
+    Tensor,
+    TupleValue,
+    Unknown,
+    Value,
+)
+from mlmdsl.language import tree
+
+
+def lower_for(cx: Context, node: tree.For) -> None:
+    """Vectorised where iterations are independent, else one iteration after another."""
+    if len(node.iterators) > 1:
+        inner = replace(node, iterators=node.iterators[1:])
+        node = replace(node, iterators=node.iterators[:1], body=(inner,))
+    if _is_empty(cx, node.iterators[0]):
+        return
+    outer = frozenset(name for name, value in cx.scope.items() if not isinstance(value, Unknown)) - cx.functions.keys()
+    accumulators = sum_accumulators(node, outer) | (cx.accumulators.keys() if cx.loops else frozenset())
+    arrays = outer - accumulators
+    observed = cx.arguments - cx.incomplete
+    failed: Wrong | None = None
+    if is_independent(node, arrays, observed, accumulators):
+        try:
+            with cx.attempt():
+                _vectorized(cx, node, accumulators)
+                return
+        except Carried:
+            pass
+        except Wrong as wrong:
+            if wrong.data:
+                raise
+            failed = wrong
+    if cx.loops:
+        raise failed or Carried
+    try:
+        with cx.attempt():
+            _sequential(cx, node)
+    except (Wrong, Carried) as error:
+        if failed is not None:
+            raise failed from None
+        if isinstance(error, Carried):
+            cx.fail(
+                node, "this loop can neither be vectorised nor run in order", "write it over a range: `for i in 1:n`"
+            )
+        raise
+
+
+def _is_empty(cx: Context, iterator: tree.Iterator) -> bool:
+    """Whether a loop is known to have no iteration."""
+    iterable = cx.expr(iterator.iterable)
+    if not isinstance(iterable, RangeValue):
+        return False
+    start, stop, step = iterable.start.known, iterable.stop.known, iterable.step.known
+    if not (isinstance(start, int) and isinstance(stop, int) and isinstance(step, int)) or step == 0:
+        return False
+    return not range(start, stop + (1 if step > 0 else -1), step)
+
+
+def _vectorized(cx: Context, node: tree.For, accumulators: frozenset[str]) -> None:
+    iterator = node.iterators[0]
+    loop, item = walk_axis(cx, iterator.targets[0].id, cx.expr(iterator.iterable), iterator)
+    names, values = bind_targets(cx, iterator, item)
+    before = set(cx.scope)
+    saved = cx.accumulators
+    cx.accumulators = {name: saved.get(name, len(cx.loops)) for name in accumulators}
+    cx.loops.append(loop)
+    with scope_of(cx, names, values):
+        lower_block(cx, node.body, strict=True)
+    cx.loops.pop()
+    cx.accumulators = saved
+    _forget_locals(cx, before, loop)
+
+
+def _forget_locals(cx: Context, before: set[str], loop: LoopAxis) -> None:
+    """A name that a loop's body defined for each iteration is gone after the loop."""
+    for name in set(cx.scope) - before:
+        value = cx.scope[name]
+        varies = isinstance(value, Tensor) and loop.axis in value.type.loops
+        if varies or (name not in cx.drawn_names and not isinstance(value, Tensor)):
+            del cx.scope[name]
+
+
+def _sequential(cx: Context, node: tree.For) -> None:
+    iterator = node.iterators[0]
+    iterable = cx.expr(iterator.iterable)
+    if isinstance(iterable, TupleValue):
+        _unrolled(cx, node, iterable)
+        return
+    steps = steps_of(cx, iterable, iterator)
+    check_range(cx, steps, iterator)
+    if steps.start.type.loops or steps.stop.type.loops:
+        raise Carried
+    types: dict[str, Tensor] = {}
+    for _ in range(4):
+        stable, types = _sequential_pass(cx, node, iterable, steps, types)
+        if stable:
+            return
+    cx.fail(node, "a value changes its shape from one iteration to the next")
+
+
+def _sequential_pass(
+    cx: Context, node: tree.For, iterable: Value, steps: RangeValue, types: dict[str, Tensor]
+) -> tuple[bool, dict[str, Tensor]]:
+    """Lower the body once, the carried names having the types given; whether they came out the same."""
+    saved = (dict(cx.scope), list(cx.nodes), set(cx.names), set(cx.given), set(cx.drawn), set(cx.drawn_names))
+    carried = prepare_carried(cx, node.body, types, node)
+    iterator = node.iterators[0]
+    variable = cx.fresh(iterator.targets[0].id)
+    low, high = ends_of(steps)
+    counter = Tensor(ir.Ref(variable, ir.Type("int", low=low, high=high), data=True))
+    outer_nodes, cx.nodes = cx.nodes, []
+    before = set(cx.scope)
+    cx.sequential.append(variable)
+    cx.keep_names += 1
+    names, values = bind_targets(cx, iterator, item_at(cx, iterable, counter, iterator))
+    with scope_of(cx, names, values):
+        lower_block(cx, node.body, strict=True)
+        after = {name: cx.scope[name] for name in carried}
+        for name in set(cx.scope) - before:
+            cx.scope.pop(name) if name not in cx.drawn_names else None
+    cx.keep_names -= 1
+    cx.sequential.pop()
+    body, cx.nodes = cx.nodes, outer_nodes
+    changed = {name: _widened(old, after[name]) for name, old in carried.items()}
+    if any(_differs(carried[name], changed[name]) for name in carried):
+        cx.scope, cx.nodes, cx.names, cx.given, cx.drawn, cx.drawn_names = saved
+        return False, changed
+    exprs = (steps.start.expr, steps.stop.expr, steps.step.expr)
+    cx.nodes.append(
+        ir.Loop(variable=variable, start=exprs[0], stop=exprs[1], step=exprs[2], body=tuple(body), span=node.span)
+    )
+    return True, types
+
+
+def prepare_carried(
+    cx: Context, body: tuple[tree.Statement, ...], types: dict[str, Tensor], node: tree.Node
+) -> dict[str, Tensor]:
+    """Give names that the body changes a place of their own, with the type they have in every iteration."""
+    carried: dict[str, Tensor] = {}
+    for name in dict.fromkeys(assigned_names(body)):
+        value = cx.scope.get(name)
+        if not isinstance(value, Tensor) or (
+            name in cx.arguments and name not in cx.incomplete and not _rewritten(body, name)
+        ):
+            continue
+        if name in cx.incomplete and not _rewritten(body, name):
+            carried[name] = cx.scope[name] = Tensor(ir.Ref(name, replace(value.type, low=-inf, high=inf)))
+            continue
+        target = cx.fresh(name) if not isinstance(value.expr, ir.Ref) or value.expr.data else value.expr.name
+        if target != getattr(value.expr, "name", None):
+            cx.nodes.append(ir.Let(name=target, value=value.expr, span=node.span))
+        model = types.get(name, value)
+        type_ = ir.Type(model.type.element, value.type.loops, value.type.axes)
+        data = ir.is_data(model.expr) if name in types else value.is_data
+        carried[name] = Tensor(ir.Ref(target, type_, data=data))
+        cx.scope[name] = carried[name]
+    return carried
+
+
+def _rewritten(body: tuple[tree.Statement, ...], name: str) -> bool:
+    """Whether a body assigns to an argument (`~` of an observed argument does not)."""
+    for statement in body:
+        if isinstance(statement, tree.Assign) and name in assigned_names((statement,)):
+            return True
+        if isinstance(statement, tree.For) and _rewritten(statement.body, name):
+            return True
+        if isinstance(statement, tree.If) and (
+            any(_rewritten(branch.body, name) for branch in statement.branches) or _rewritten(statement.otherwise, name)
+        ):
+            return True
+    return False
+
+
+def _widened(old: Tensor, new: Value) -> Tensor:
+    """The type that holds before and after an iteration."""
+    if not isinstance(new, Tensor):
+        return old
+    element: ir.Element = old.type.element if old.type.element == new.type.element else "real"
+    assert isinstance(old.expr, ir.Ref)
+    type_ = ir.Type(element, old.type.loops, old.type.axes if old.rank == new.rank else new.type.axes)
+    return Tensor(ir.Ref(old.expr.name, type_, data=old.is_data and new.is_data))
+
+
+def _differs(old: Tensor, new: Tensor) -> bool:
+    return (old.type.element, old.rank, old.is_data) != (new.type.element, new.rank, new.is_data)
+
+
+def _unrolled(cx: Context, node: tree.For, iterable: TupleValue) -> None:
+    """A loop over a tuple: its body once for each item."""
+    around = cx.unrolled
+    for position, item in enumerate(iterable.items):
+        names, values = bind_targets(cx, node.iterators[0], item)
+        cx.unrolled = (*around, position)
+        with scope_of(cx, names, values):
+            lower_block(cx, node.body, strict=True)
+    cx.unrolled = around
