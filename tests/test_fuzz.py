@@ -26,6 +26,7 @@ from mlmdsl.language.errors import MlmError
 from mlmdsl.language.functions import FUNCTIONS
 from mlmdsl.language.source import read_source
 from tests.conftest import GOLDEN
+from tests.odd_arguments import program_of_valid, statements
 
 MUTATIONS = 10_000
 """Mutated specs tried."""
@@ -211,6 +212,14 @@ def explained(text: str) -> Iterator[None]:
     except BaseException as error:
         error.add_note(text if len(text) < 5000 else text[:200])
         raise
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, *DISTRIBUTIONS, *COMBINATORS])
+def test_odd_arguments(name: str) -> None:
+    """Every function with every kind of argument: an error, or a program."""
+    lines = statements(name, seed=0)
+    with no_hang(30):
+        compile(program_of_valid(lines), name, "exec")
 
 
 def test_random_bytes() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.bounds import bounds_of_exp, interval_text, union
 from mlmdsl.compiler.context import Context, keyword_part, part
-from mlmdsl.compiler.operators import broadcast_axes, known_tensor, known_type, lifted, tensor
+from mlmdsl.compiler.operators import broadcast_axes, constant, known_tensor, known_type, lifted, tensor
 from mlmdsl.compiler.values import (
     Nested,
     RangeValue,
@@ -344,6 +344,10 @@ def data_call(cx: Context, row: Function, args: Sequence[Value], keywords: Keywo
         return cx.scope.get("nrow()") or Tensor(ir.Ref("nrow", ir.Type("int"), data=True))
     known = known_call(cx, row.name, args, keywords, node)
     exprs = tuple(arg.expr for arg in numbers)
+    if cx.in_model and isinstance(known, bool | int | float):
+        return constant(known)
+    if cx.in_model:
+        cx.fail(node, f"`{row.name}` stands in the `@data` block only", "give its result a name there, as an argument")
     if known is not None:
         type_ = known_type(known) if isinstance(known, Array) else known_type(known)
         return known_tensor(ir.Call(row.name, exprs, type_), known)

@@ -65,6 +65,7 @@ def lower_model(
         SpecError: all that is wrong with the model. DataError: where only the data are to blame.
     """
     cx = new_context(source, spec)
+    cx.in_model = True
     cx.scope.update(arguments)
     cx.names |= set(arguments)
     cx.axis_sizes = argument_sizes(arguments)

@@ -321,8 +321,10 @@ def _identity_matrix(cx: Context, identity: ScaledIdentity, sizes: Sequence[Valu
 
 def _similar(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
     x = tensor(cx, args[0], node)
-    for axis, position in zip(x.type.axes, range(x.rank), strict=True):
-        cx.axis_sizes.setdefault(axis.name, axis_size(cx, x, position).expr)
+    for position, axis in enumerate(x.type.axes):
+        named = isinstance(x.expr, ir.Ref) or not isinstance(axis.size, int)
+        size = axis_size(cx, x, position) if named else constant(cast(int, axis.size))
+        cx.axis_sizes.setdefault(axis.name, size.expr)
     return Tensor(ir.Call("zeros", (), ir.Type("real", (), x.type.axes, 0, 0)))
 
 

@@ -203,7 +203,7 @@ def given_value(name: str, value: Any) -> Value:
 def _fill(source: Source, spec: tree.Spec, model: tree.ModelDef, values: Mapping[str, Value], bound: bool) -> Arguments:
     """Every argument of the model: given, by default, or missing."""
     cx = new_context(source, spec)
-    cx.data_only = True
+    cx.data_only = cx.in_model = True
     result: dict[str, Value] = {}
     defaults: dict[str, ir.Expr] = {}
     drawn = drawn_names(model.body)
