@@ -290,7 +290,7 @@ def test_settings_out_of_range_are_refused_by_name(option: str, value: float) ->
 @pytest.mark.parametrize(
     ("kernel", "chains", "draws", "layout"),
     [
-        ("vectorized", None, None, (16, 250)),
+        ("vectorized", None, None, (8, 500)),
         ("vectorized", 4, None, (4, 1000)),
         ("vectorized", None, 100, (16, 100)),
         ("pyro", None, None, (4, 1000)),
