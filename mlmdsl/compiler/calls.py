@@ -57,7 +57,7 @@ def call_function(
 
 def _of_each(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
     """`sum.(eachrow(X))`: f of each array."""
-    from mlmdsl.compiler.iteration import comprehend
+    from mlmdsl.compiler.comprehensions import comprehend
 
     places = [position for position, arg in enumerate(args) if isinstance(arg, Rows | Nested)]
     over = args[places[0]] if len(places) == 1 else Zipped(tuple(args[place] for place in places))

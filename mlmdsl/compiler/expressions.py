@@ -8,10 +8,10 @@ from typing import Any, cast
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.calls import call_function, elementwise_call
 from mlmdsl.compiler.combinators import combine
+from mlmdsl.compiler.comprehensions import comprehension, gathered
 from mlmdsl.compiler.context import Context, keyword_part
 from mlmdsl.compiler.families import family_draw
 from mlmdsl.compiler.indexing import index
-from mlmdsl.compiler.iteration import comprehension, gathered
 from mlmdsl.compiler.operators import (
     adjoint,
     binary,

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
 
+from mlmdsl.compiler.comprehensions import comprehend
 from mlmdsl.compiler.context import Context, keyword_part
 from mlmdsl.compiler.dependence import assigned_names
-from mlmdsl.compiler.iteration import comprehend
 from mlmdsl.compiler.values import Closure, Nothing, Tensor, TupleValue, Value, Zipped
 from mlmdsl.language import tree
 from mlmdsl.language.errors import did_you_mean

@@ -504,7 +504,7 @@ def apply_function(cx: Context, function: Value, args: Sequence[Value], dotted: 
 
 def _map(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
     """`map(f, xs)`: f of each element, as a comprehension gives it."""
-    from mlmdsl.compiler.iteration import comprehend
+    from mlmdsl.compiler.comprehensions import comprehend
 
     function = args[0]
     if not is_function(function):

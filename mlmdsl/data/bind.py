@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlmdsl.compiler import ir
+from mlmdsl.compiler.comprehensions import UNWRITTEN
 from mlmdsl.compiler.context import Context, Wrong
 from mlmdsl.compiler.dependence import drawn_names, names_in
-from mlmdsl.compiler.iteration import UNWRITTEN
 from mlmdsl.compiler.lower import new_context, raise_diagnostics
 from mlmdsl.compiler.operators import known_tensor, known_type
 from mlmdsl.compiler.values import Absent, Nothing, RangeValue, Tensor, Value, describe
