@@ -275,7 +275,7 @@ def _mixture(cx: Context, args: Sequence[Value], node: tree.Node) -> Draw:
 def _mixture_of_family(cx: Context, args: Sequence[Value], node: tree.Node) -> list[Value]:
     if not isinstance(args[0], FamilyName) or args[0].name not in DISTRIBUTIONS:
         cx.fail(part(node, 0), f"MixtureModel needs a distribution's name, found {describe(args[0])}")
-    name = cast(FamilyName, args[0]).name
+    name = args[0].name
     if len(args) > 1 and isinstance(args[1], Tensor) and args[1].rank == 1:
         return [family_draw(cx, name, args[1:2], True, node), *args[2:]]
     if len(args) < 2 or not isinstance(args[1], TupleValue):

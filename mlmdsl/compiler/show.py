@@ -92,6 +92,9 @@ def _statement_lines(body: Sequence[ir.Statement], depth: int) -> list[str]:
         elif isinstance(node, ir.Loop):
             lines.append(f"{pad}for {node.variable} in {show_expr(node.start)}:{show_expr(node.stop)} in order")
             lines += _statement_lines(node.body, depth + 1)
+        elif isinstance(node, ir.Collapsed):
+            names = ", ".join(effect.name for effect in node.effects)
+            lines.append(f"{pad}observe {show_expr(node.observed)} with {names} integrated out")
         else:
             lines.append(f"{pad}if {show_expr(node.condition)}")
             lines += _statement_lines(node.then, depth + 1)

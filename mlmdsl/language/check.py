@@ -20,7 +20,8 @@ def check_names(spec: tree.Spec, source: Source) -> tree.Spec:
         SpecError: all that is wrong with it.
     """
     found = [*_same_definitions(spec, source)]
-    for item in (*spec.models, *spec.functions):
+    items: list[tree.ModelDef | tree.FunctionDef] = [*spec.models, *spec.functions]
+    for item in items:
         found += _same_parameters(item, source)
     for function in spec.functions:
         found += _draws(function)
@@ -33,7 +34,8 @@ def check_names(spec: tree.Spec, source: Source) -> tree.Spec:
 def _same_definitions(spec: tree.Spec, source: Source) -> Iterator[Diagnostic]:
     """Models and helper functions of one name."""
     first: dict[str, tree.ModelDef | tree.FunctionDef] = {}
-    for item in sorted((*spec.models, *spec.functions), key=lambda item: item.span.start):
+    items: list[tree.ModelDef | tree.FunctionDef] = [*spec.models, *spec.functions]
+    for item in sorted(items, key=lambda item: item.span.start):
         other = first.setdefault(item.name, item)
         if other is not item:
             line, _ = source.position(other.span.start)

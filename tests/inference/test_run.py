@@ -292,7 +292,7 @@ def test_settings_out_of_range_are_refused_by_name(option: str, value: float) ->
     [
         ("vectorized", None, None, (8, 500)),
         ("vectorized", 4, None, (4, 1000)),
-        ("vectorized", None, 100, (16, 100)),
+        ("vectorized", None, 100, (8, 100)),
         ("pyro", None, None, (4, 1000)),
     ],
 )
