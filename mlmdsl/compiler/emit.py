@@ -18,7 +18,7 @@ from mlmdsl.compiler.emit_distributions import batch_keys, dist_code, event_code
 from mlmdsl.compiler.emit_expressions import Emitter, range_code
 from mlmdsl.compiler.emit_index import zero_based
 from mlmdsl.compiler.layout import Key, Placed, arranged, keys_of
-from mlmdsl.compiler.python_text import Code, call, form, literal, name, text
+from mlmdsl.compiler.python_text import Code, call, docstring, form, literal, name, one_line, text
 from mlmdsl.language.source import Source, Span
 from mlmdsl.language.types import Axis
 
@@ -58,7 +58,7 @@ class _Writer:
             return
         self.commented = span
         excerpt = self.source.excerpt(span)
-        said = excerpt.split("\n")[0] if excerpt.startswith(("for ", "if ")) else " ".join(excerpt.split())
+        said = one_line(excerpt.split("\n")[0] if excerpt.startswith(("for ", "if ")) else excerpt)
         self.write(indent, f"# {said if len(said) <= 110 else said[:107] + '...'}", span)
 
 
@@ -95,7 +95,7 @@ def _assemble(source: Source, model: ir.Model, em: Emitter, body: _Writer, dtype
     if "runtime." in written:
         imports.append("from mlmdsl import runtime")
     standard = [line for line in imports if line.startswith(("import math", "from functools"))]
-    out.write(0, f'"""The model {model.name} of {source.name}, as a Pyro program."""\n')
+    out.write(0, docstring(f"The model {model.name} of {source.name}, as a Pyro program.") + "\n")
     out.write(0, "\n".join(standard) + "\n" if standard else "")
     out.write(0, "\n".join(line for line in imports if line not in standard) + "\n")
     if "REAL" in written or "real(" in written:
@@ -107,7 +107,7 @@ def _assemble(source: Source, model: ir.Model, em: Emitter, body: _Writer, dtype
     parameters += [f"{em.names(argument.name)}_missing" for argument in model.arguments if argument.has_missing]
     parameters += [*(wanted for wanted, _ in em.constants.values()), *em.statistics]
     out.write(0, f"\ndef model({', '.join(parameters)}):")
-    out.write(1, f'"""{_summary(model)}"""')
+    out.write(1, docstring(_summary(model)))
     shift = len(out.lines)
     out.lines += body.lines or ["    pass"]
     out.spans |= {line + shift: span for line, span in body.spans.items()}

@@ -78,6 +78,17 @@ def text(code: ast.AST) -> str:
     return ast.unparse(ast.fix_missing_locations(code))
 
 
+def one_line(words: str) -> str:
+    """The author's words on one line, for a comment: nothing in them ends it."""
+    return "".join(char if char.isprintable() else " " for char in " ".join(words.split()))
+
+
+def docstring(words: str) -> str:
+    """The author's words as a docstring: nothing in them ends it."""
+    plain = one_line(words).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"""{plain}"""'
+
+
 class Names:
     """Python identifiers for the author's names: as Python folds them (NFKC), and no two alike."""
 
@@ -106,7 +117,7 @@ class Names:
     @staticmethod
     def ascii(name: str) -> str:
         """A name as the start of another identifier."""
-        return identifier(name).strip("_") or "axis"
+        return identifier(identifier(name).strip("_") or "axis")
 
 
 def identifier(name: str) -> str:
