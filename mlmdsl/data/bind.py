@@ -16,7 +16,7 @@ from mlmdsl.compiler.dependence import drawn_names, names_in
 from mlmdsl.compiler.lower import new_context, raise_diagnostics
 from mlmdsl.compiler.operators import known_tensor, known_type
 from mlmdsl.compiler.values import Absent, Nothing, RangeValue, Tensor, Value, describe
-from mlmdsl.data.conversion import to_array
+from mlmdsl.data.conversion import ROW, to_array
 from mlmdsl.data.tables import Table
 from mlmdsl.data.uses import by_use
 from mlmdsl.language import tree
@@ -207,6 +207,7 @@ def _fill(source: Source, spec: tree.Spec, model: tree.ModelDef, values: Mapping
     result: dict[str, Value] = {}
     defaults: dict[str, ir.Expr] = {}
     drawn = drawn_names(model.body)
+    values = _apart(values)
     for param in (*model.params, *model.keywords):
         value = values.get(param.name)
         if value is None and param.default is not None:
@@ -220,6 +221,28 @@ def _fill(source: Source, spec: tree.Spec, model: tree.ModelDef, values: Mapping
         cx.data_faults = len(cx.diagnostics)
         raise_diagnostics(cx)
     return Arguments(result, defaults)
+
+
+def _apart(values: Mapping[str, Value]) -> dict[str, Value]:
+    """The values with axes of one name but two sizes told apart: the longest keeps the name (it is the rows')."""
+    longest: dict[str, int] = {}
+    for value in values.values():
+        for axis in value.type.axes if isinstance(value, Tensor) else ():
+            if isinstance(axis.size, int):
+                longest[axis.name] = max(axis.size, longest.get(axis.name, 0))
+    return {name: _renamed(name, value, longest) for name, value in values.items()}
+
+
+def _renamed(name: str, value: Value, longest: Mapping[str, int]) -> Value:
+    if not isinstance(value, Tensor) or not isinstance(value.known, Array):
+        return value
+    if all(axis.size == longest.get(axis.name) for axis in value.type.axes):
+        return value
+    axes = tuple(
+        axis if axis.size == longest.get(axis.name) else replace(axis, name=name if axis.name == ROW else f"{name}_{axis.name}")
+        for axis in value.known.axes
+    )
+    return replace(column_value(name, replace(value.known, axes=axes)), counts=value.counts, levels=value.levels)
 
 
 def _default(cx: Context, param: tree.Param, defaults: dict[str, ir.Expr]) -> Value | None:

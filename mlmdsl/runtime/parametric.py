@@ -17,6 +17,7 @@ TensorFunction: TypeAlias = Callable[[Tensor], Tensor]
 Tails: TypeAlias = tuple[Tensor, Tensor]
 TailFunction: TypeAlias = Callable[[Tensor], Tails]
 
+
 def as_parameters(*values: Value) -> tuple[Tensor, ...]:
     """Tensors of one floating dtype on one device, broadcast together.
 
