@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import cast
 
 from mlmdsl.compiler.comprehensions import comprehend
-from mlmdsl.compiler.context import Context, keyword_part
+from mlmdsl.compiler.context import Context, Wrong, keyword_part
 from mlmdsl.compiler.dependence import assigned_names
 from mlmdsl.compiler.values import Closure, Nothing, Tensor, TupleValue, Value, Zipped
 from mlmdsl.language import tree
@@ -47,6 +47,14 @@ def _called(cx: Context, function: Closure, node: tree.Node) -> Iterator[None]:
     cx.calls.append(function.body)
     try:
         yield
+    except Wrong as wrong:
+        span = wrong.diagnostic.span
+        here = span is not None and node.span.start <= span.start < node.span.end
+        if here or function.scope is not None or len(cx.calls) > 1:
+            raise
+        line, _ = cx.source.position(node.span.start)
+        message = f"{wrong.diagnostic.message} (`{function.name}` is called on line {line})"
+        raise Wrong(replace(wrong.diagnostic, message=message), wrong.silent, wrong.data) from None
     finally:
         cx.calls.pop()
         cx.scope, cx.drawn_names, cx.later, cx.keep_names, cx.accumulators = saved

@@ -537,6 +537,8 @@ def _reduce(cx: Context, row: Function, args: Sequence[Value], keywords: Keyword
         whole = lifted(items.item, (items.axis,))
         return transposed(whole) if name == "hcat" else vectorized(cx, transposed(whole))
     if isinstance(items, TupleValue):
+        if not items.items:
+            cx.fail(node, "reduce of nothing has no value", "give it at least one item")
         result = items.items[0]
         for item in items.items[1:]:
             result = apply_function(cx, function, [result, item], False, node)
