@@ -421,6 +421,8 @@ def _tensors(program: Program, bound: Arguments, dtype: str, device: str) -> dic
     incomplete = {argument.name for argument in program.model_arguments if argument.has_missing}
     given: dict[str, Any] = {}
     for name, own in program.arguments.items():
+        if name not in bound.values:
+            continue  # a mask: it comes with its argument
         value = bound.values[name]
         known = value.known if isinstance(value, Tensor) else None
         if not isinstance(known, Array):
@@ -432,5 +434,5 @@ def _tensors(program: Program, bound: Arguments, dtype: str, device: str) -> dic
             continue
         given[own] = torch.as_tensor(np.array(known.values), device=device).to(kind)
         if name in incomplete:
-            given[f"{own}_missing"] = torch.as_tensor(np.array(known.missing), device=device)
+            given[program.arguments[ir.mask_of(name)]] = torch.as_tensor(np.array(known.missing), device=device)
     return given

@@ -55,7 +55,7 @@ def sample_bound(
     collapsed = bound.collapsed if marginalize == "auto" else None
     program = bound.compiled(dtype, device, collapsed=collapsed is not None)
     compiled = perf_counter()
-    with threads_for(bound):
+    with threads_for(bound), explained(program):
         result = sample(
             program,
             chains=chains,
@@ -106,6 +106,22 @@ def with_effects(
     whole = {**sites, **recover_effects(program, target, sites, like, seed)}
     tracked = [output.name for output in outputs(bound.lowered.model) if output.kind == "deterministic"]
     return {**whole, **recompute(bound.compiled(dtype, device), tracked, whole, like)}
+
+
+@contextmanager
+def explained(program: Callable[[], Any]) -> Iterator[None]:
+    """Where no start is found: the error of the program itself, if it has one, in place of the sampler's."""
+    try:
+        yield
+    except ValueError as error:
+        from pyro import poutine
+
+        try:
+            with poutine.block():
+                program()
+        except (ValueError, RuntimeError) as cause:
+            raise cause from error
+        raise
 
 
 SMALL = 200_000

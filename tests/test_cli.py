@@ -279,7 +279,7 @@ def test_an_error_while_the_program_runs_is_one_of_the_spec(tmp_path: Path) -> N
     assert (done.exit_code, done.stdout) == (2, "")
     first, second = done.stderr.splitlines()
     assert first.startswith("error: ")
-    assert "not positive-definite" in first
+    assert "PositiveDefinite" in first
     assert second == "  <stdin>:3: y ~ MvNormal([0.0, 0.0], [1.0 s; s 1.0])"
 
 

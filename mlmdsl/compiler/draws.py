@@ -141,7 +141,7 @@ def _masked(expr: ir.Expr, name: str) -> ir.Expr:
     if isinstance(expr, ir.Gather):
         type_ = replace(expr.type, element="bool")
         return replace(expr, x=_masked(expr.x, name), type=type_)
-    return ir.Ref(f"{name}_missing", replace(expr.type, element="bool", low=0, high=1), data=True)
+    return ir.Ref(ir.mask_of(name), replace(expr.type, element="bool", low=0, high=1), data=True)
 
 
 # ── parameters ───────────────────────────────────────────────────────────────────────────────────────────────────────

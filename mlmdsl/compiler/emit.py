@@ -104,14 +104,15 @@ def _assemble(source: Source, model: ir.Model, em: Emitter, body: _Writer, dtype
     for line in constants:
         out.write(0, line)
     parameters = [em.names(argument.name) for argument in model.arguments]
-    parameters += [f"{em.names(argument.name)}_missing" for argument in model.arguments if argument.has_missing]
+    parameters += [em.names(ir.mask_of(argument.name)) for argument in model.arguments if argument.has_missing]
     parameters += [*(wanted for wanted, _ in em.constants.values()), *em.statistics]
     out.write(0, f"\ndef model({', '.join(parameters)}):")
     out.write(1, docstring(_summary(model)))
     shift = len(out.lines)
     out.lines += body.lines or ["    pass"]
     out.spans |= {line + shift: span for line, span in body.spans.items()}
-    places = {argument.name: em.names(argument.name) for argument in model.arguments}
+    masks = [ir.mask_of(argument.name) for argument in model.arguments if argument.has_missing]
+    places = {name: em.names(name) for name in (*(argument.name for argument in model.arguments), *masks)}
     return Program(model.name, "\n".join(out.lines) + "\n", out.spans, places, bool(constants), model.arguments)
 
 
@@ -163,7 +164,7 @@ def _constants(em: Emitter, model: ir.Model) -> list[str]:
         return []
     em.hoisting = False
     parameters = [em.names(a.name) + ("=None" if a.default is not None else "") for a in model.arguments]
-    missing = [f"{em.names(argument.name)}_missing" for argument in model.arguments if argument.has_missing]
+    missing = [em.names(ir.mask_of(argument.name)) for argument in model.arguments if argument.has_missing]
     plain = [parameter for parameter in parameters if "=" not in parameter]
     optional = [parameter for parameter in parameters if "=" in parameter]
     lines = [

@@ -370,6 +370,11 @@ class Model:
     """Labels that axes got from use: (axis name, labels)."""
 
 
+def mask_of(name: str) -> str:
+    """The name of the mask of an argument's missing entries: one that no author can write."""
+    return f"{name} missing"
+
+
 def children(node: object) -> Iterator[Expr | Dist]:
     """The expressions and distributions directly below an expression, distribution, index item or statement."""
     if not hasattr(node, "__dataclass_fields__"):
