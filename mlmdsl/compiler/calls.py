@@ -11,6 +11,7 @@ import numpy as np
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.bounds import bounds_of_exp, interval_text, union
 from mlmdsl.compiler.context import Context, keyword_part, part
+from mlmdsl.compiler.guards import guarded
 from mlmdsl.compiler.operators import broadcast_axes, constant, known_tensor, known_type, lifted, tensor
 from mlmdsl.compiler.values import (
     Nested,
@@ -150,6 +151,8 @@ def elementwise_call(cx: Context, row: Function, args: Sequence[Tensor], dotted:
         cx.fail(part(node, 0), f"{row.name} is defined on {interval_text(row.domain)}, found {found}")
     axes = broadcast_axes(cx, args, row.name, node)
     known = known_call(cx, row.name, args, {}, node)
+    if row.name == "ifelse" and known is None:
+        args = [args[0], guarded(cx, args[0], args[1], True), guarded(cx, args[0], args[2], False)]
     low, high = _elementwise_bounds(row, args)
     type_ = ir.Type(_element(row, args), cx.loop_axes(arg.type for arg in args), axes, low, high)
     if known is not None and isinstance(known, Array):

@@ -49,7 +49,7 @@ def _elementwise(em: Emitter, expr: ir.Call, row: Function) -> Code:
 def _choice(em: Emitter, expr: ir.Call) -> Code:
     wanted = keys_of(expr.type)
     condition, then, otherwise = expr.args
-    if em.is_python(condition):
+    if em.is_python(condition) or (condition.type.is_scalar and ir.is_data(condition)):
         return form("{1} if {0} else {2}", em.code(condition), em.tensor(then), em.tensor(otherwise))
     sides = [arranged(Placed(em.tensor(side), keys_of(side.type)), wanted) for side in (then, otherwise)]
     return form("torch.where({0}, {1}, {2})", arranged(em.placed(condition), wanted), *sides)
