@@ -10,7 +10,7 @@ import mlmdsl
 def long_spec(pairs: int) -> str:
     """A model of that many parameters and values."""
     lines = [f"    x{k} ~ Normal(0, {k}.5)\n    z{k} = x{k} * 2 + exp(x{k}) - {k}" for k in range(pairs)]
-    return "\n".join(["@model function m(y)", *lines, "    y ~ Normal(z1, 1)", "end", ""])
+    return "\n".join(["@model function m(y)", *lines, "    y ~ Normal(z0, 1)", "end", ""])
 
 
 def main() -> None:
