@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
-from time import perf_counter, process_time
+from time import perf_counter, thread_time
 
 import click
 
 from mlmdsl.language.errors import MlmError
 
-_STARTED = perf_counter() - process_time()
+_STARTED = perf_counter() - thread_time()
 
 
 class Status(IntEnum):
@@ -34,7 +34,8 @@ class Status(IntEnum):
 def seconds_since_start() -> float:
     """Wall-clock seconds since the process began.
 
-    What passed before this module was imported is counted as processor time: a starting interpreter does little else.
+    What passed before this module was imported is counted as processor time of this thread, which is never more than wall-clock
+    time: a starting interpreter does little else.
     """
     return perf_counter() - _STARTED
 
