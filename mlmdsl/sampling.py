@@ -250,7 +250,7 @@ class Output:
 def outputs(model: ir.Model) -> list[Output]:
     """The variables that a run of the model gives, in order."""
     found: dict[str, Output] = {}
-    for node in _nodes(model.body):
+    for node in ir.statements(model.body):
         if isinstance(node, ir.Sample) and (node.observed is None or node.missing is not None):
             axes = () if node.index else node.type.axes
             family = node.dist.family if not node.dist.plates else ""
@@ -258,16 +258,6 @@ def outputs(model: ir.Model) -> list[Output]:
         elif isinstance(node, ir.Let) and node.tracked:
             found.setdefault(node.name, Output(node.name, node.value.type.axes, "deterministic"))
     return list(found.values())
-
-
-def _nodes(body: Sequence[ir.Statement]) -> Iterator[ir.Statement]:
-    for node in body:
-        yield node
-        if isinstance(node, ir.Loop):
-            yield from _nodes(node.body)
-        elif isinstance(node, ir.Branch):
-            yield from _nodes(node.then)
-            yield from _nodes(node.otherwise)
 
 
 def _joined(samples: Mapping[str, Values]) -> dict[str, Values]:
@@ -365,7 +355,7 @@ def observed_data(bound: Bound) -> dict[str, Labelled]:
     from mlmdsl.results.fit import Dim, Labelled
 
     found: dict[str, Labelled] = {}
-    for node in _nodes(bound.lowered.model.body):
+    for node in ir.statements(bound.lowered.model.body):
         if not isinstance(node, ir.Sample) or node.observed is None:
             continue
         value: Any = bound.bound.values.get(node.target)

@@ -161,7 +161,7 @@ class Context:
         if size.counts is not None:
             return size.counts
         known = size.known if isinstance(size.known, int) else None
-        text = known if known is not None else _size_text(size.expr)
+        text = known if known is not None else size_text(size.expr)
         axis = Axis(name, text)
         if self.axis_sizes.get(name, size.expr) != size.expr:
             axis = Axis(self.fresh(name), text)
@@ -218,14 +218,14 @@ class Context:
             raise
 
 
-def _size_text(expr: ir.Expr) -> str:
+def size_text(expr: ir.Expr) -> str:
     """The text of a size that is not known yet; equal sizes have equal texts."""
     if isinstance(expr, ir.Ref):
         return expr.name
     if isinstance(expr, ir.Const):
         return str(expr.value)
     if isinstance(expr, ir.Map):
-        return f" {expr.op} ".join(_size_text(arg) for arg in expr.args)
+        return f" {expr.op} ".join(size_text(arg) for arg in expr.args)
     if isinstance(expr, ir.Call):
-        return f"{expr.function}({', '.join(_size_text(arg) for arg in expr.args)})"
+        return f"{expr.function}({', '.join(size_text(arg) for arg in expr.args)})"
     return "?"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -131,13 +131,13 @@ def _summary(model: ir.Model) -> str:
 
 
 def _samples(body: Sequence[ir.Statement]) -> list[ir.Sample]:
-    return [statement for statement in _flat(body) if isinstance(statement, ir.Sample)]
+    return [statement for statement in ir.statements(body) if isinstance(statement, ir.Sample)]
 
 
 def _changing_reals(body: Sequence[ir.Statement]) -> frozenset[str]:
     """Names that several statements define and that are not whole numbers of the data: tensors from the start."""
     values: dict[str, list[ir.Expr]] = {}
-    for statement in _flat(body):
+    for statement in ir.statements(body):
         if isinstance(statement, ir.Let | ir.SetIndex):
             values.setdefault(statement.name, []).append(statement.value)
     return frozenset(
@@ -145,16 +145,6 @@ def _changing_reals(body: Sequence[ir.Statement]) -> frozenset[str]:
         for name, found in values.items()
         if len(found) > 1 and not all(value.type.element == "int" and ir.is_data(value) for value in found)
     )
-
-
-def _flat(body: Sequence[ir.Statement]) -> Iterator[ir.Statement]:
-    """Every statement, those inside loops and branches too."""
-    for statement in body:
-        yield statement
-        if isinstance(statement, ir.Loop):
-            yield from _flat(statement.body)
-        elif isinstance(statement, ir.Branch):
-            yield from _flat((*statement.then, *statement.otherwise))
 
 
 def _constants(em: Emitter, model: ir.Model) -> list[str]:

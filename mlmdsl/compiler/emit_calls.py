@@ -125,7 +125,6 @@ def _range(em: Emitter, expr: ir.Call) -> Code:
 
 
 def _linspace(em: Emitter, expr: ir.Call) -> Code:
-    em.uses.add("REAL")
     made = call(form("torch.linspace"), em.code(expr.args[0]), em.code(expr.args[1]), em.integer(expr.args[2]))
     cast(ast.Call, made).keywords.append(ast.keyword(None, form("REAL")))
     return made
@@ -144,7 +143,6 @@ def _fill(em: Emitter, expr: ir.Call) -> Code:
     value = expr.args[0]
     sizes = [em.size(axis) for axis in expr.type.axes]
     if em.is_python(value):
-        em.uses.add("REAL")
         made = call(form("torch.full"), ast.Tuple(sizes, ast.Load()), em.code(value))
         cast(ast.Call, made).keywords.append(ast.keyword(None, form("REAL")))
         return made

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from math import prod
 from typing import TYPE_CHECKING, cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.python_text import Code, call, form, literal, name, slice_of, subscript, text
 from mlmdsl.language.source import Span
-from mlmdsl.language.types import Axis
 
 if TYPE_CHECKING:
     from mlmdsl.compiler.emit_expressions import Emitter
@@ -24,7 +24,7 @@ def write_collapsed(em: Emitter, write: Write, node: ir.Collapsed, indent: int) 
     write(indent, f"def {own}({normals}):", node.span)
     start = 0
     for effect in node.effects:
-        size = _count(effect.axes)
+        size = prod(cast(int, axis.size) for axis in effect.axes)
         write(indent + 1, f"{em.names(effect.name)} = {text(_drawn(em, effect, normals, start, size))}", node.span)
         start += size
     named = ", ".join(f"{effect.name!r}: {em.names(effect.name)}" for effect in node.effects)
@@ -35,13 +35,6 @@ def write_collapsed(em: Emitter, write: Write, node: ir.Collapsed, indent: int) 
     made = form(f"runtime.CollapsedNormal({own}, {{0}}, {rows}, {{1}})", literal(start), em.tensor(node.scale))
     drawn = form("pyro.sample({0}, {1}, obs={2})", literal(node.target), made, em.tensor(node.observed))
     write(indent, text(drawn), node.span)
-
-
-def _count(axes: Sequence[Axis]) -> int:
-    total = 1
-    for axis in axes:
-        total *= cast(int, axis.size)
-    return total
 
 
 def _drawn(em: Emitter, effect: ir.Effect, normals: str, start: int, size: int) -> Code:

@@ -59,7 +59,6 @@ def _family(em: Emitter, dist: ir.Dist, batch: Batch) -> Code:
             codes.append(_parameter(em, arg, parameter.rank, batch, as_tensor=numbers_only))
             numbers_only = False
     if dist.family == "Flat":
-        em.uses.add("REAL")
         return ast.Call(form("runtime.Flat"), [], [ast.keyword(None, form("REAL"))])
     return form(row.pyro, *codes)
 

@@ -41,7 +41,6 @@ class Emitter:
     hoisting: bool = True
     statistics: dict[str, Code] = field(default_factory=dict)
     """What a collapsed likelihood needs of the rows, by name: computed with the constants."""
-    uses: set[str] = field(default_factory=set)
 
     # ── what is a number of Python's own ─────────────────────────────────────────────────────────────────────────────
 
@@ -178,7 +177,6 @@ class Emitter:
 
     def constant_array(self, function: str, axes: Sequence[Axis]) -> Code:
         """`torch.zeros(n, m, **REAL)`."""
-        self.uses.add("REAL")
         sizes = [self.size(axis) for axis in axes]
         made = call(form(f"torch.{function}"), *sizes)
         assert isinstance(made, ast.Call)
@@ -195,7 +193,6 @@ def _ref(em: Emitter, expr: ir.Ref) -> Code:
 
 
 def _counter(em: Emitter, expr: ir.Counter) -> Code:
-    em.uses.add("arange")
     count = em.size(expr.axis)
     start = em.integer(expr.start)
     plain = isinstance(expr.start, ir.Const) and isinstance(expr.step, ir.Const)

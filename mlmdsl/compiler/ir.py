@@ -23,7 +23,7 @@ tensor of shape (i, k).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from math import inf
 from typing import Literal
@@ -381,6 +381,16 @@ def children(node: object) -> Iterator[Expr | Dist]:
         return
     for item in fields(node):  # type: ignore[arg-type]
         yield from _expressions(getattr(node, item.name))
+
+
+def statements(body: Iterable[Statement]) -> Iterator[Statement]:
+    """Every statement, those inside loops and branches too, in the author's order."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, Loop):
+            yield from statements(statement.body)
+        elif isinstance(statement, Branch):
+            yield from statements((*statement.then, *statement.otherwise))
 
 
 def walk(node: Expr | Dist | Statement) -> Iterator[Expr | Dist | Statement]:

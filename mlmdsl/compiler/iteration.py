@@ -13,7 +13,7 @@ from math import inf
 from typing import cast
 
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.context import Carried, Context, LoopAxis
+from mlmdsl.compiler.context import Carried, Context, LoopAxis, size_text
 from mlmdsl.compiler.indexing import WHOLE, Position, axis_size, gather, index
 from mlmdsl.compiler.operators import binary, constant, tensor
 from mlmdsl.compiler.values import (
@@ -111,18 +111,11 @@ def _axis_over(cx: Context, name: str, array: Tensor, position: int) -> tuple[Lo
 
 
 def _new_axis(cx: Context, name: str, size: Tensor, over: Axis | None) -> Axis:
-    known = size.known if isinstance(size.known, int) else over.size if over is not None else str(cx_size_text(size))
+    known = size.known if isinstance(size.known, int) else over.size if over is not None else size_text(size.expr)
     axis = Axis(cx.fresh(name), known, over.labels if over is not None and over.size == known else None)
     cx.axis_sizes[axis.name] = size.expr
     cx.axis_order[axis.name] = len(cx.axis_order)
     return axis
-
-
-def cx_size_text(size: Tensor) -> str:
-    """The text of a size that is not known."""
-    from mlmdsl.compiler.context import _size_text
-
-    return _size_text(size.expr)
 
 
 def _counter(axis: Axis, start: Tensor, step: Tensor) -> Tensor:

@@ -170,7 +170,7 @@ def _arguments(
 def index_names(body: tuple[ir.Statement, ...]) -> frozenset[str]:
     """Names of data that index something."""
     found = set()
-    for statement in _all_statements(body):
+    for statement in ir.statements(body):
         for node in ir.walk(statement):
             items = getattr(node, "index", ())
             for item in items if isinstance(items, tuple) else ():
@@ -189,14 +189,3 @@ def _indexing(expr: ir.Expr) -> Iterator[str]:
             yield from _indexing(arg)
     elif isinstance(expr, ir.Gather | ir.Permute | ir.Lift):
         yield from _indexing(expr.x)
-
-
-def _all_statements(body: tuple[ir.Statement, ...]) -> list[ir.Statement]:
-    found: list[ir.Statement] = []
-    for statement in body:
-        found.append(statement)
-        if isinstance(statement, ir.Loop):
-            found += _all_statements(statement.body)
-        elif isinstance(statement, ir.Branch):
-            found += _all_statements(statement.then) + _all_statements(statement.otherwise)
-    return found

@@ -46,24 +46,13 @@ def show_checked(arguments: Mapping[str, Value], model: ir.Model) -> str:
         )
         lines.append(f"  {name} :: {what}")
     lines += ["", "statements"]
-    for statement in _flat(model.body):
+    for statement in ir.statements(model.body):
         if isinstance(statement, ir.Sample):
             kind = "observed" if statement.observed is not None else "parameter"
             lines.append(f"  {statement.target} :: {statement.type}  {kind}, {statement.dist.family}")
         elif isinstance(statement, ir.Let):
             lines.append(f"  {statement.name} :: {statement.value.type}  {'tracked' if statement.tracked else 'value'}")
     return "\n".join(lines)
-
-
-def _flat(body: Sequence[ir.Statement]) -> list[ir.Statement]:
-    found: list[ir.Statement] = []
-    for statement in body:
-        found.append(statement)
-        if isinstance(statement, ir.Loop):
-            found += _flat(statement.body)
-        elif isinstance(statement, ir.Branch):
-            found += _flat(statement.then) + _flat(statement.otherwise)
-    return found
 
 
 def show_ir(model: ir.Model) -> str:

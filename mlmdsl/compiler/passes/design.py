@@ -46,12 +46,6 @@ class Rows:
             return any(axis.name == self.loop for axis in expr.type.loops)
         return expr.type.rank > 0
 
-    def may_have(self, expr: ir.Expr) -> bool:
-        """Whether any expression could vary along the rows, by its axes."""
-        if self.loop is not None and any(axis.name == self.loop for axis in expr.type.loops):
-            return True
-        return any(axis.size == self.axis.size for axis in expr.type.axes)
-
 
 def inlined(expr: ir.Expr, lets: Mapping[str, ir.Expr]) -> ir.Expr:
     """An expression with the names of earlier statements replaced by what they stand for."""
