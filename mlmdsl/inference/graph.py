@@ -58,12 +58,11 @@ def simplify(module: GraphModule, example: Sequence[Tensor]) -> GraphModule:
     """
     if not all(_is_pure(node) for node in module.graph.nodes):
         return module
-    recorder = _Recorder(module)
-    recorder.run(*example)
-    _fold_constants(module, recorder.values)
-    _number_masks(module, recorder.values)
+    values = recorded_values(module, example)
+    _fold_constants(module, values)
+    _number_masks(module, values)
     _drop_checks(module)
-    _drop_identities(module, recorder.values)
+    _drop_identities(module, values)
     _share(module)
     module.graph.eliminate_dead_code()
     module.graph.lint()
@@ -83,6 +82,13 @@ class _Recorder(Interpreter):
         value = super().run_node(n)
         self.values[n] = value
         return value
+
+
+def recorded_values(module: GraphModule, example: Sequence[Tensor]) -> dict[Node, Any]:
+    """What each node of a graph computes for these inputs."""
+    recorder = _Recorder(module)
+    recorder.run(*example)
+    return recorder.values
 
 
 def _forget_unused(module: GraphModule) -> None:

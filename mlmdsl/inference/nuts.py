@@ -23,7 +23,7 @@ from pyro.infer.mcmc.util import diagnostics, print_summary, select_samples
 from torch import Tensor
 
 from mlmdsl.inference.draws import Draws, ProgressCallback
-from mlmdsl.inference.potential import build_potential
+from mlmdsl.inference.engine import build_engine
 from mlmdsl.inference.run import sample
 from mlmdsl.inference.sampler import Sampler, Session
 from mlmdsl.inference.settings import Settings
@@ -113,7 +113,7 @@ class NUTS(MCMCKernel):
         sites = read_sites(partial(self.model, *args, **kwargs), seed)
         settings = Settings(1, 0, warmup_steps, seed, self.target_accept_prob, self.max_tree_depth)
         like = torch.empty(0, dtype=sites.dtype, device=sites.device)
-        sampler = Sampler(sites.dim, like, settings, build_potential(sites, 1, seed))
+        sampler = Sampler(sites.dim, like, settings, build_engine(sites, settings))
         self._chain = _Chain(sites, sampler, sampler.begin(), warmup_steps)
         self.transforms = {site.name: site.transform.inv for site in sites.latent}
 

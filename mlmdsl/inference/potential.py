@@ -31,6 +31,10 @@ class NotVectorizable(Exception):
     """The model cannot be run for many chains at once; the message says why."""
 
 
+class NotRecordable(Exception):
+    """The model's gradient is no straight line of operations: its course depends on values."""
+
+
 @dataclass(frozen=True)
 class Potential:
     """∇U and U for a fixed number of chains. `graph` is the recorded graph, None where the model could not be
@@ -61,6 +65,24 @@ def build_potential(sites: Sites, chains: int, seed: int = 0) -> Potential:
             _quiet(batched), None, "the model runs unrecorded, which is slower: its course depends on values"
         )
     return Potential(graph, graph)
+
+
+def record_gradient(sites: Sites, seed: int = 0) -> tuple[GraphModule, Tensor]:
+    """The graph of q (D,) → (∇U (D,), U ()) for one chain, and the q that it was recorded at.
+
+    Raises NotRecordable where the model cannot be recorded, or the record does not hold elsewhere.
+    """
+    plain = torch.func.grad_and_value(sites.potential)
+    points = _points(sites, 3, seed)
+    try:
+        graph = _record(plain, points[0])
+        with torch.no_grad():
+            found = [graph(q) for q in -points]
+    except Exception as error:  # make_fx raises whatever the model's operations raise under tracing
+        raise NotRecordable(_first_line(error)) from error
+    if not all(_agree(each, plain(q)) for each, q in zip(found, -points, strict=True)):
+        raise NotRecordable("the model's course depends on values")
+    return graph, points[0]
 
 
 def _record(batched: GradientAndValue, points: Tensor) -> GraphModule:

@@ -31,7 +31,8 @@ import torch
 
 from mlmdsl.inference.checkpoint import identity, read_checkpoint, saver, write_checkpoint
 from mlmdsl.inference.draws import Draws, Kernel, Phase, Progress, ProgressCallback, UnsupportedModel
-from mlmdsl.inference.potential import NotVectorizable, build_potential
+from mlmdsl.inference.engine import build_engine
+from mlmdsl.inference.potential import NotVectorizable
 from mlmdsl.inference.recover import recover
 from mlmdsl.inference.sampler import Sampler
 from mlmdsl.inference.settings import Raw, Settings
@@ -121,18 +122,17 @@ def _vectorized(
     resume: Path | None,
 ) -> Raw:
     started = perf_counter()
-    potential = build_potential(sites, settings.chains, settings.seed)
-    compile_s = perf_counter() - started
+    engine = build_engine(sites, settings)
+    built_s = perf_counter() - started - engine.compile_s
     like = torch.empty(0, dtype=sites.dtype, device=sites.device)
     about = identity(sites, settings)
     save = None if checkpoint is None else saver(checkpoint, about)
-    sampler = Sampler(sites.dim, like, settings, potential, progress, save)
+    sampler = Sampler(sites.dim, like, settings, engine, progress, save)
     session = sampler.begin() if resume is None else read_checkpoint(resume, about, like)
     raw = sampler.run(session)
     if checkpoint is not None:
         write_checkpoint(checkpoint, session, about)
-    notes = () if potential.note is None else (potential.note,)
-    return replace(raw, compile_s=raw.compile_s + compile_s, warnings=raw.warnings + notes)
+    return replace(raw, compile_s=raw.compile_s + built_s)
 
 
 def finished(sites: Sites, settings: Settings, raw: Raw, kernel: Kernel, warnings: tuple[str, ...] = ()) -> Draws:

@@ -17,10 +17,9 @@ import torch
 from torch import Tensor
 
 from mlmdsl.inference.adaptation import StepSize, Window, reasonable_step, schedule
-from mlmdsl.inference.compiled import Step, compile_step, is_worth_compiling, plain_step
 from mlmdsl.inference.draws import Array, Progress, ProgressCallback
+from mlmdsl.inference.engine import Engine
 from mlmdsl.inference.metric import Metric, estimate_metric, unit_metric
-from mlmdsl.inference.potential import Potential
 from mlmdsl.inference.settings import ENOUGH_DRAWS, INITIAL_TRIES, Raw, Settings
 from mlmdsl.inference.tree import COLUMNS, Noise, State, start, tables
 
@@ -65,21 +64,17 @@ class Sampler:
         dim: int,
         like: Tensor,
         settings: Settings,
-        potential: Potential,
+        engine: Engine,
         progress: ProgressCallback | None = None,
         save: Callable[[Session], None] | None = None,
     ) -> None:
-        self.dim, self.like, self.settings, self.potential = dim, like, settings, potential
-        self.evaluate = potential.evaluate
+        self.dim, self.like, self.settings, self.engine = dim, like, settings, engine
+        self.evaluate = engine.evaluate
         self.progress, self.save = progress, save
         self.windows = schedule(settings.chains, settings.tune, settings.max_depth)
         self.table = tables(settings.max_depth, like.device)
         self.generator = torch.Generator(like.device)
         self.heard = max(4, settings.chains // 2)
-        self.step: Step = plain_step(potential.evaluate, self.table)
-        self.compiled_for: torch.Size | None = None
-        self.compile_s = 0.0
-        self.notes: tuple[str, ...] = ()
 
     @torch.no_grad()
     def begin(self) -> Session:
@@ -107,7 +102,7 @@ class Sampler:
         """Take the session through what is left of it; an interrupt while sampling keeps what every chain has."""
         self.generator.set_state(session.generator)
         if session.compiled:
-            self._compile(session)
+            self.engine.compile(session.state, self.table.max_size, session.metric.factor)
         self.finish_warm_up(session)
         interrupted = False
         try:
@@ -139,7 +134,7 @@ class Sampler:
             self._warm_up(session, self.windows[session.window])
 
     def _warm_up(self, session: Session, window: Window) -> Tensor:
-        started, compiled_s = perf_counter(), self.compile_s
+        started, compiled_s = perf_counter(), self.engine.compile_s
         finished, rows = self._block(
             session, torch.full_like(self.table.max_size, 1 << window.max_depth), session.step.exploring
         )
@@ -151,7 +146,7 @@ class Sampler:
             session.learned.append(self._unwhitened(session.metric, settled))
         if session.done >= window.transitions:
             self._close_window(session, window)
-        session.warmup_s += perf_counter() - started - (self.compile_s - compiled_s)
+        session.warmup_s += perf_counter() - started - (self.engine.compile_s - compiled_s)
         self._tell(session)
         return settled
 
@@ -195,17 +190,13 @@ class Sampler:
 
     def _block(self, session: Session, max_size: Tensor, step_size: float) -> tuple[Tensor, Tensor]:
         """BLOCK steps: which chains finished at each (step, chain), and the rows (step, chain, columns + 2D)."""
-        noise = self._noise(BLOCK)
-        size = self.like.new_tensor(step_size)
-        state, finished, rows = session.state, [], []
-        for parts in zip(*noise, strict=True):
-            state, settled = self.step(state, Noise(*parts), size, max_size, session.metric.factor)
-            finished.append(settled.finished)
-            rows.append(settled.row)
-        session.state = state
+        stepped = self.engine.steps(
+            session.state, self._noise(BLOCK), self.like.new_tensor(step_size), max_size, session.metric.factor
+        )
+        session.state, finished, rows = stepped
         session.gradients += BLOCK
         session.generator = self.generator.get_state()
-        return torch.stack(finished), torch.stack(rows)
+        return finished, rows
 
     def _consider_compiling(self, session: Session, steps_per_transition: float) -> None:
         """Compile if what is left is long, judged by the trees of the window that just closed; again if the metric's
@@ -213,23 +204,9 @@ class Sampler:
         left = sum(window.transitions for window in self.windows[session.window :]) / self.settings.chains
         steps = (left + self.settings.draws) * steps_per_transition
         settled = session.window >= SETTLED_WINDOWS
-        if session.compiled or (settled and is_worth_compiling(steps, self.potential.graph)):
+        if session.compiled or (settled and self.engine.is_worth_compiling(steps)):
             session.compiled = True
-            self._compile(session)
-
-    def _compile(self, session: Session) -> None:
-        factor = session.metric.factor
-        if self.compiled_for == factor.shape:
-            return
-        arguments = (session.state, self._example_noise(), self.like.new_tensor(0.1), self.table.max_size, factor)
-        self.step, note, seconds = compile_step(plain_step(self.evaluate, self.table), arguments)
-        self.compiled_for = factor.shape
-        self.compile_s += seconds
-        self.notes = self.notes if note is None else (note,)
-
-    def _example_noise(self) -> Noise:
-        chains, zeros = self.settings.chains, self.like.new_zeros
-        return Noise(zeros(chains, self.dim), zeros(2, chains), zeros(chains, 1))
+            self.engine.compile(session.state, self.table.max_size, session.metric.factor)
 
     def _rooted(self, q: Tensor, metric: Metric, step_size: float) -> State:
         x = metric.whitened(q)
@@ -290,8 +267,8 @@ class Sampler:
             sample_s=session.sample_s,
             gradient_evaluations=float(session.gradients),
             interrupted=interrupted,
-            compile_s=self.compile_s,
-            warnings=self.notes,
+            compile_s=self.engine.compile_s,
+            warnings=self.engine.notes,
         )
 
 

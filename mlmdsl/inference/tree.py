@@ -134,12 +134,25 @@ class Leaf(NamedTuple):
     previous_momentum: Tensor
 
 
-def leapfrog(state: State, evaluate: GradientAndValue) -> Leaf:
-    """Half a kick, a drift, half a kick, from the end that the chain's direction points to."""
+class Drifted(NamedTuple):
+    """Half way through a leapfrog: the new position, the momentum between its two kicks, the momentum before."""
+
+    x: Tensor
+    half: Tensor
+    p: Tensor
+
+
+def drifted(state: State) -> Drifted:
+    """Half a kick and a drift, from the end that the chain's direction points to."""
     edge = torch.where(state.step > 0, state.edges[1], state.edges[0])
     x, p, g = edge.chunk(3, 1)
     half = torch.addcmul(p, state.step, g, value=-0.5)
-    x = torch.addcmul(x, state.step, half)
+    return Drifted(torch.addcmul(x, state.step, half), half, p)
+
+
+def leapfrog(state: State, evaluate: GradientAndValue) -> Leaf:
+    """Half a kick, a drift, half a kick."""
+    x, half, p = drifted(state)
     gradient, potential = evaluate(x)
     after = torch.addcmul(half, state.step, gradient, value=-0.5)
     energy = torch.add(potential, after.square().sum(1), alpha=0.5)

@@ -1,0 +1,146 @@
+"""What takes all chains through their steps: machine code where the model's gradient can be translated, else tensor operations.
+
+The choice depends on the model and on what the machine has, never on a clock, so one seed gives one set of draws.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from mlmdsl.inference.compiled import Step, compile_step, is_worth_compiling, plain_step
+from mlmdsl.inference.metric import DENSE_LIMIT
+from mlmdsl.inference.native import NativeGradient, NativeSteps, NoCompiler, Unsupported
+from mlmdsl.inference.potential import GradientAndValue, NotRecordable, Potential, build_potential, record_gradient
+from mlmdsl.inference.settings import Settings
+from mlmdsl.inference.sites import Sites
+from mlmdsl.inference.tree import Noise, State, Tables, start, tables
+
+ALWAYS_DENSE = 64
+"""Dimension up to which machine code takes every metric as dense: one library serves both forms, at little cost."""
+
+Stepped = tuple[State, Tensor, Tensor]
+"""The state after some steps, which chains finished at each (step, chain), what they record (step, chain, column)."""
+
+
+class Engine(Protocol):
+    """Runs steps. `evaluate` gives gradients and values of all chains; `notes` say what is slower than it could be."""
+
+    evaluate: GradientAndValue
+    notes: tuple[str, ...]
+    compile_s: float
+
+    def steps(self, state: State, noise: Noise, size: Tensor, max_size: Tensor, factor: Tensor) -> Stepped:
+        """As many steps as the noise has; the state given is used up."""
+
+    def is_worth_compiling(self, steps: float) -> bool:
+        """Whether that many more steps would win back the time that `compile` takes."""
+
+    def compile(self, state: State, max_size: Tensor, factor: Tensor) -> None:
+        """Make further steps faster, for states and factors of these shapes."""
+
+
+def build_engine(sites: Sites, settings: Settings) -> Engine:
+    """The fastest engine that the model and the machine allow.
+
+    Raises NotVectorizable for a model that cannot be run for many chains at once.
+    """
+    notes: tuple[str, ...] = ()
+    if sites.device.type == "cpu":
+        try:
+            return NativeEngine(sites, settings)
+        except NoCompiler as reason:
+            notes = (f"steps run uncompiled, ten or more times slower: {reason}",)
+        except (Unsupported, NotRecordable):  # the tensor operations will say what there is to say
+            pass
+    potential = build_potential(sites, settings.chains, settings.seed)
+    return TensorEngine(potential, tables(settings.max_depth, sites.device), notes)
+
+
+class NativeEngine:
+    """Compiled C.
+
+    Raises:
+        NotRecordable, Unsupported: the gradient cannot be translated.
+        NoCompiler: C cannot be compiled here.
+    """
+
+    def __init__(self, sites: Sites, settings: Settings) -> None:
+        started = perf_counter()
+        graph, example = record_gradient(sites, settings.seed)
+        self.gradient = NativeGradient(graph, example)
+        self.table = tables(settings.max_depth, sites.device)
+        self.always_dense = 1 < sites.dim <= ALWAYS_DENSE
+        state = example_state(example.expand(settings.chains, -1), self.table)
+        unit = torch.ones_like(example)
+        # compiled side by side, and while the graphs of the next are traced
+        self.by_form = {self._factor(unit).ndim: NativeSteps(self.gradient, state, self._factor(unit), self.table)}
+        if ALWAYS_DENSE < sites.dim <= DENSE_LIMIT:
+            self.by_form[2] = NativeSteps(self.gradient, state, torch.diag(unit), self.table)
+        self.gradient.verify(graph, example)
+        self.evaluate: GradientAndValue = self.gradient
+        self.notes: tuple[str, ...] = ()
+        self.compile_s = perf_counter() - started
+
+    def _factor(self, factor: Tensor) -> Tensor:
+        return torch.diag(factor) if self.always_dense and factor.ndim == 1 else factor
+
+    def steps(self, state: State, noise: Noise, size: Tensor, max_size: Tensor, factor: Tensor) -> Stepped:
+        """As many steps as the noise has, in one call."""
+        factor = self._factor(factor)
+        return self.by_form[factor.ndim](state, noise, size, max_size, factor)
+
+    def is_worth_compiling(self, steps: float) -> bool:
+        """It is compiled."""
+        return False
+
+    def compile(self, state: State, max_size: Tensor, factor: Tensor) -> None:
+        """Nothing is left to do."""
+
+
+class TensorEngine:
+    """Tensor operations one by one; in a long run the step is compiled by inductor."""
+
+    def __init__(self, potential: Potential, table: Tables, notes: tuple[str, ...] = ()) -> None:
+        self.evaluate, self.graph = potential.evaluate, potential.graph
+        self.notes = notes if potential.note is None else (*notes, potential.note)
+        self.compile_s = 0.0
+        self._plain = plain_step(potential.evaluate, table)
+        self._step: Step = self._plain
+        self._compiled_for: torch.Size | None = None
+
+    def steps(self, state: State, noise: Noise, size: Tensor, max_size: Tensor, factor: Tensor) -> Stepped:
+        """As many steps as the noise has."""
+        finished, rows = [], []
+        for parts in zip(*noise, strict=True):
+            state, settled = self._step(state, Noise(*parts), size, max_size, factor)
+            finished.append(settled.finished)
+            rows.append(settled.row)
+        return state, torch.stack(finished), torch.stack(rows)
+
+    def is_worth_compiling(self, steps: float) -> bool:
+        """Judged by counts alone."""
+        return is_worth_compiling(steps, self.graph)
+
+    def compile(self, state: State, max_size: Tensor, factor: Tensor) -> None:
+        """By inductor; again where the metric's form changed."""
+        if self._compiled_for == factor.shape:
+            return
+        momentum = state.tree_momentum
+        chains = len(momentum)
+        noise = Noise(torch.zeros_like(momentum), momentum.new_zeros(2, chains), momentum.new_zeros(chains, 1))
+        example: tuple[Any, ...] = (state, noise, momentum.new_tensor(0.1), max_size, factor)
+        self._step, note, seconds = compile_step(self._plain, example)
+        self._compiled_for = factor.shape
+        self.compile_s += seconds
+        self.notes = self.notes if note is None else (*self.notes, note)
+
+
+def example_state(q: Tensor, table: Tables) -> State:
+    """A state of the right shapes, for chains at q (chain, D)."""
+    chains, dim = q.shape
+    noise = Noise(q.new_zeros(chains, dim), q.new_zeros(2, chains), q.new_ones(chains, 1))
+    return start(q, torch.zeros_like(q), q.new_zeros(chains), table, 0.1, noise)

@@ -1,0 +1,129 @@
+"""C text to a loaded library: the machine's own compiler, and a cache of what it made.
+
+A library is named by a hash of everything that decides it: the text, the flags, the compiler, the processor. It lies in the
+user's cache folder, so the second run of a model compiles nothing. The same inputs give the same code, so whether the
+cache was warm changes no draw.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+FLAGS = ("-O2", "-march=native", "-ftree-vectorize", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-fPIC", "-shared", "-w", "-std=gnu11")
+COMPILERS = ("cc", "gcc", "clang")
+
+
+class NoCompiler(Exception):
+    """C cannot be compiled here; the message says why."""
+
+
+@dataclass
+class Build:
+    """A library that is being made: `load` waits for it."""
+
+    library: Path
+    process: subprocess.Popen[bytes] | None
+    unfinished: Path | None = None
+
+    def load(self) -> ctypes.CDLL:
+        """The library.
+
+        Raises:
+            NoCompiler: the compiler failed.
+        """
+        if self.process is not None and self.unfinished is not None:
+            _, errors = self.process.communicate()
+            if self.process.returncode:
+                first = (errors.decode(errors="replace").strip().splitlines() or ["no message"])[0]
+                raise NoCompiler(f"the C compiler failed: {first}")
+            self.unfinished.replace(self.library)
+            self.process = None
+        return ctypes.CDLL(str(self.library))
+
+
+def build(text: str) -> Build:
+    """Begin to compile a C file, beside whatever else goes on.
+
+    Raises:
+        NoCompiler: there is no C compiler, or no folder to write to.
+    """
+    compiler = find_compiler()
+    whole = _prelude() + text
+    decisive = "\0".join([whole, *compiler, *FLAGS, _version(compiler), platform.machine(), _processor()])
+    library = cache_folder() / f"{hashlib.sha256(decisive.encode()).hexdigest()[:32]}.so"
+    if library.exists():
+        return Build(library, None)
+    try:
+        handle, unfinished = tempfile.mkstemp(suffix=".so", dir=library.parent)
+        os.close(handle)
+        command = [*compiler, *FLAGS, "-x", "c", "-", "-o", unfinished, "-lm"]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    except OSError as error:
+        raise NoCompiler(str(error)) from error
+    assert process.stdin is not None
+    process.stdin.write(whole.encode())
+    process.stdin.close()
+    process.stdin = None
+    return Build(library, process, Path(unfinished))
+
+
+@cache
+def find_compiler() -> tuple[str, ...]:
+    """The command of the C compiler: `CC` where it is set, else the first that the path has."""
+    named = shlex.split(os.environ.get("CC", ""))
+    for command in [named] if named else [[name] for name in COMPILERS]:
+        if (found := shutil.which(command[0])) is not None:
+            return (found, *command[1:])
+    raise NoCompiler(f"no C compiler was found ({' '.join(named) or ', '.join(COMPILERS)})")
+
+
+def cache_folder() -> Path:
+    """Where libraries are kept, readable by their user alone; a temporary folder where there is no home.
+
+    Raises:
+        NoCompiler: no folder can be made.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    for folder in (Path(base) / "mlmdsl" / "native", Path(tempfile.gettempdir()) / f"mlmdsl-{os.getuid()}" / "native"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK) and folder.stat().st_uid == os.getuid():
+            return folder
+    raise NoCompiler("there is no folder to keep compiled code in")
+
+
+@cache
+def _prelude() -> str:
+    return resources.files(__package__).joinpath("prelude.h").read_text(encoding="utf-8")
+
+
+@cache
+def _version(compiler: tuple[str, ...]) -> str:
+    """What tells one compiler from another: its real path, size and time, without running it."""
+    real = Path(os.path.realpath(compiler[0]))
+    found = real.stat()
+    return f"{real}:{found.st_size}:{found.st_mtime_ns}"
+
+
+@cache
+def _processor() -> str:
+    """The instructions that `-march=native` may use: a cache in a shared home must not cross processors."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            return next((line for line in file if line.startswith(("flags", "Features"))), platform.processor())
+    except OSError:
+        return platform.processor() + sys.platform

@@ -1,0 +1,141 @@
+"""Where numbers lie and how a loop over them reads in C: strided views, formulas over them, nests of loops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+import torch
+from torch import Tensor
+
+C_TYPES = {
+    torch.float64: "double",
+    torch.float32: "float",
+    torch.int64: "int64_t",
+    torch.int32: "int32_t",
+    torch.bool: "uint8_t",
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """Numbers of a buffer: element (i₀, i₁, …) is `pointer[offset + Σ iₖ·strides[k]]`."""
+
+    pointer: str
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int = 0
+
+    @classmethod
+    def contiguous(cls, pointer: str, dtype: torch.dtype, shape: Iterable[int]) -> View:
+        """A whole buffer in row-major order."""
+        sizes = tuple(shape)
+        strides = tuple(prod(sizes[k + 1 :]) for k in range(len(sizes)))
+        return cls(pointer, dtype, sizes, strides)
+
+    def at(self, index: Sequence[str]) -> str:
+        """The C expression of one element."""
+        return element(self.pointer, self.offset, zip(index, self.strides, strict=True))
+
+    def expanded(self, shape: Sequence[int]) -> View:
+        """Broadcast to a shape, as torch does it."""
+        lead = len(shape) - len(self.shape)
+        kept = zip(self.shape, self.strides, shape[lead:], strict=True)
+        strides = (0,) * lead + tuple(0 if have == 1 and want != 1 else stride for have, stride, want in kept)
+        return replace(self, shape=tuple(shape), strides=strides)
+
+    def narrowed(self, dim: int, start: int, size: int, step: int = 1) -> View:
+        """`size` places along `dim`, from `start`, every `step`-th."""
+        shape, strides = list(self.shape), list(self.strides)
+        offset = self.offset + start * strides[dim]
+        shape[dim], strides[dim] = size, strides[dim] * step
+        return replace(self, shape=tuple(shape), strides=tuple(strides), offset=offset)
+
+    def like(self, change: Callable[[Tensor], Tensor]) -> View | None:
+        """What an operation that moves no numbers makes of the view; None where it would have to move them."""
+        low = sum(min(0, (size - 1) * stride) for size, stride in zip(self.shape, self.strides, strict=True))
+        if low < 0:  # flipped: torch has no negative strides
+            return None
+        whole = torch.empty(0, dtype=self.dtype, device="meta").as_strided(self.shape, self.strides, self.offset)
+        try:
+            changed = change(whole)
+        except RuntimeError:
+            return None
+        return replace(
+            self, shape=tuple(changed.shape), strides=tuple(changed.stride()), offset=int(changed.storage_offset())
+        )
+
+
+@dataclass(frozen=True)
+class Formula:
+    """An elementwise expression that is not stored yet: a C template over leaves of one shape."""
+
+    template: str
+    leaves: tuple[View, ...]
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+    def at(self, index: Sequence[str]) -> str:
+        """The C expression of one element."""
+        return self.template.format(*(leaf.at(index) for leaf in self.leaves))
+
+
+def element(pointer: str, offset: int, terms: Iterable[tuple[str, int]]) -> str:
+    """`pointer[offset + Σ index·stride]`, without what is 0."""
+    parts = [index if stride == 1 else f"{index}*{stride}" for index, stride in terms if stride and index != "0"]
+    if offset or not parts:
+        parts.append(str(offset))
+    return f"{pointer}[{' + '.join(parts)}]"
+
+
+def formula(value: View | Formula) -> Formula:
+    """A view as the formula that reads it."""
+    return value if isinstance(value, Formula) else Formula("{0}", (value,), value.shape, value.dtype)
+
+
+@dataclass(frozen=True)
+class Nest:
+    """A nest of loops: the size of each, and the index of each original dimension in terms of its variables."""
+
+    sizes: tuple[int, ...]
+    index: tuple[str, ...]
+
+    def around(self, body: Iterable[str], simd: str = "") -> list[str]:
+        """The body inside the loops; `simd` is a pragma before the innermost."""
+        lines = []
+        for depth, size in enumerate(self.sizes):
+            if simd and depth == len(self.sizes) - 1:
+                lines.append(simd)
+            lines.append(f"for (int64_t i{depth} = 0; i{depth} < {size}; i{depth}++)")
+        return [*lines, "{", *body, "}"]
+
+
+def plain_nest(shape: Sequence[int]) -> Nest:
+    """A loop for each dimension longer than one."""
+    sizes, index = [], []
+    for size in shape:
+        index.append("0" if size == 1 else f"i{len(sizes)}")
+        sizes += [] if size == 1 else [size]
+    return Nest(tuple(sizes), tuple(index))
+
+
+def fused(views: Sequence[View]) -> list[View]:
+    """The same views of one shape with dimensions of size one gone, and those merged that every view walks in one stride."""
+    shape = views[0].shape
+    dims = [k for k, size in enumerate(shape) if size != 1]
+    groups: list[list[int]] = []
+    for k in dims:
+        if groups and all(_continues(view, groups[-1][-1], k) for view in views):
+            groups[-1].append(k)
+        else:
+            groups.append([k])
+    sizes = tuple(prod(shape[k] for k in group) for group in groups)
+    return [
+        replace(view, shape=sizes, strides=tuple(view.strides[group[-1]] for group in groups)) for view in views
+    ]
+
+
+def _continues(view: View, outer: int, inner: int) -> bool:
+    return view.strides[outer] == view.strides[inner] * view.shape[inner]

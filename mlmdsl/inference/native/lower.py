@@ -1,0 +1,297 @@
+"""A traced graph of tensor operations as one C function.
+
+Sizes are known, so every operation is a nest of loops with constant bounds. An elementwise operation that one other reads
+is not stored but written into its reader's loop; views move no numbers. The walk is here; what single operations become is
+in `operations.py` (elementwise, a row each), `structure.py` (parts and places) and `linear.py` (matrices).
+
+Non-Goals: operations on complex numbers, sizes that vary, graphs that write into their arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import inf, prod
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule, Node
+
+from mlmdsl.inference.native.layout import C_TYPES, Formula, View, formula, fused, plain_nest
+from mlmdsl.inference.native.operations import POWERS, TEMPLATES
+
+ON_STACK = 2048
+"""Buffers of up to this many numbers are local arrays, which a C compiler can keep in registers."""
+LONGEST_FORMULA = 600
+"""Characters of a formula beyond which it is stored."""
+MOST_LEAVES = 8
+REDUCTION = "#pragma GCC ivdep"
+
+
+class Unsupported(Exception):
+    """The graph has an operation that is not translated; the message names it."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """A C function `name(in, out, constant, work)`: its text, the tensors it reads, what it returns, its workspace.
+
+    `work` is the number of floating-point operations of one call, roughly.
+    """
+
+    name: str
+    text: str
+    constants: tuple[Tensor, ...]
+    outputs: tuple[tuple[tuple[int, ...], torch.dtype], ...]
+    workspace: int
+    work: int
+
+
+Value = View | Formula | tuple[View | Formula, ...]
+Lowering = Callable[["Writer", Node], Value]
+
+
+class Writer:
+    """The function while it is written. `value` gives what a node became; `store` and `emit` add statements."""
+
+    def __init__(self, module: GraphModule, values: dict[Node, Any]) -> None:
+        self.module, self.values = module, values
+        self.lines: list[str] = []
+        self.done: dict[Node, Value] = {}
+        self.constants: list[Tensor] = []
+        self.workspace = 0
+        self.buffers = 0
+        self.work = 0
+
+    # operands
+
+    def shape(self, node: Node) -> tuple[int, ...]:
+        """The shape of what a node computes."""
+        return tuple(self.values[node].shape)
+
+    def dtype(self, node: Node) -> torch.dtype:
+        """Its dtype."""
+        dtype: torch.dtype = self.values[node].dtype
+        if dtype not in C_TYPES:
+            raise Unsupported(f"numbers of type {dtype}")
+        return dtype
+
+    def operand(self, argument: Any, shape: Sequence[int]) -> Formula:
+        """An argument, tensor or number, broadcast to a shape."""
+        if not isinstance(argument, Node):
+            return Formula(literal(argument), (), tuple(shape), torch.float64)
+        value = self.done[argument]
+        if isinstance(value, tuple):
+            raise Unsupported("an operation on several values")
+        if isinstance(value, Formula) and value.shape != tuple(shape):
+            value = self.stored(argument)
+        return value if isinstance(value, Formula) else formula(value.expanded(shape))
+
+    def stored(self, argument: Node) -> View:
+        """An argument as numbers in memory."""
+        value = self.done[argument]
+        if isinstance(value, Formula):
+            value = self.store(value)
+            self.done[argument] = value
+        if isinstance(value, tuple):
+            raise Unsupported("an operation on several values")
+        return value
+
+    # statements
+
+    def buffer(self, shape: Sequence[int], dtype: torch.dtype) -> View:
+        """Room for numbers: a local array, or a part of the workspace."""
+        name, kind, count = f"t{self.buffers}", C_TYPES[dtype], max(1, prod(shape))
+        self.buffers += 1
+        if count <= ON_STACK:
+            self.lines.append(f"{kind} {name}[{count}];")
+        else:
+            self.lines.append(f"{kind} *restrict {name} = ({kind} *)(work + {self.workspace});")
+            self.workspace += -(-count * dtype.itemsize // 64) * 64
+        return View.contiguous(name, dtype, shape)
+
+    def store(self, value: Formula) -> View:
+        """Compute a formula into a buffer of its own."""
+        place = self.buffer(value.shape, value.dtype)
+        self.assign(place, value)
+        return place
+
+    def assign(self, place: View, value: Formula | View, combine: str = "=") -> None:
+        """`place = value`, element by element."""
+        value = formula(value)
+        target, *leaves = fused([place, *value.leaves])
+        nest = plain_nest(target.shape)
+        text = value.template.format(*(leaf.at(nest.index) for leaf in leaves))
+        self.emit(nest.around([f"{target.at(nest.index)} {combine} {text};"]))
+        self.work += prod(place.shape) * (1 + value.template.count("("))
+
+    def fill(self, place: View, number: float) -> None:
+        """`place = number` everywhere."""
+        self.assign(place, Formula(literal(number), (), place.shape, place.dtype))
+
+    def emit(self, lines: Sequence[str]) -> None:
+        """Add statements."""
+        self.lines += lines
+
+
+def literal(number: Any) -> str:
+    """A Python number in C."""
+    if isinstance(number, bool):
+        return str(int(number))
+    if isinstance(number, int):
+        return f"{number}" if abs(number) < 2**31 else f"INT64_C({number})"
+    if isinstance(number, float):
+        if number != number:
+            return "NAN"
+        return repr(number) if abs(number) < inf else "INFINITY" if number > 0 else "(-INFINITY)"
+    raise Unsupported(f"an argument {number!r}")
+
+
+def lower(module: GraphModule, values: dict[Node, Any], name: str) -> Function:
+    """The C function of a graph; `values` holds what each node computed in one run, for its shape and dtype.
+
+    Raises:
+        Unsupported: an operation has no translation.
+    """
+    from mlmdsl.inference.native.linear import LINEAR
+    from mlmdsl.inference.native.structure import STRUCTURE
+
+    table: dict[str, Lowering] = {**STRUCTURE, **LINEAR}
+    writer = Writer(module, values)
+    outputs: list[tuple[tuple[int, ...], torch.dtype]] = []
+    inputs = 0
+    for node in module.graph.nodes:
+        if node.op == "placeholder":
+            _input(writer, node, inputs)
+            inputs += 1
+        elif node.op == "get_attr":
+            _constant(writer, node)
+        elif node.op == "output":
+            outputs = _outputs(writer, node)
+        else:
+            writer.done[node] = _translated(writer, node, table)
+    head = f"void {name}(void *const *in, void *const *out, void *const *constant, char *work)"
+    text = "\n".join([head, "{", *writer.lines, "}", ""])
+    return Function(name, text, tuple(writer.constants), tuple(outputs), writer.workspace, writer.work)
+
+
+def _input(writer: Writer, node: Node, position: int) -> None:
+    value = writer.values[node]
+    kind = C_TYPES[writer.dtype(node)]
+    writer.emit([f"const {kind} *restrict p{position} = in[{position}];"])
+    writer.done[node] = View.contiguous(f"p{position}", value.dtype, value.shape)
+
+
+def _constant(writer: Writer, node: Node) -> None:
+    value = writer.values[node].contiguous()
+    position = len(writer.constants)
+    writer.constants.append(value)
+    writer.emit([f"const {C_TYPES[writer.dtype(node)]} *restrict k{position} = constant[{position}];"])
+    writer.done[node] = View.contiguous(f"k{position}", value.dtype, value.shape)
+
+
+def _outputs(writer: Writer, node: Node) -> list[tuple[tuple[int, ...], torch.dtype]]:
+    found = []
+    for position, argument in enumerate(node.args[0]):  # type: ignore[arg-type, union-attr]
+        shape, dtype = writer.shape(argument), writer.dtype(argument)
+        writer.emit([f"{C_TYPES[dtype]} *restrict r{position} = out[{position}];"])
+        writer.assign(View.contiguous(f"r{position}", dtype, shape), writer.operand(argument, shape))
+        found.append((shape, dtype))
+    return found
+
+
+def _translated(writer: Writer, node: Node, table: dict[str, Lowering]) -> Value:
+    if not isinstance(node.target, torch._ops.OpOverload):
+        if getattr(node.target, "__name__", "") == "getitem":
+            return writer.done[node.args[0]][node.args[1]]  # type: ignore[index]
+        raise Unsupported(str(node.target))
+    name = node.target._schema.name.removeprefix("aten::")
+    if (special := table.get(name)) is not None:
+        return special(writer, node)
+    if name in TEMPLATES:
+        return _elementwise(writer, node, name)
+    raise Unsupported(str(node.target))
+
+
+def _elementwise(writer: Writer, node: Node, name: str) -> Value:
+    shape, dtype = writer.shape(node), writer.dtype(node)
+    template, arguments = _form(node, name, dtype == torch.bool)
+    operands = [writer.operand(argument, shape) for argument in arguments]
+    made = _combined(template, operands, shape, dtype)
+    if len(made.template) > LONGEST_FORMULA or len(made.leaves) > MOST_LEAVES:
+        stored = [writer.stored(a) if isinstance(a, Node) else None for a in arguments]
+        parts = [
+            operand if view is None else formula(view.expanded(shape))
+            for view, operand in zip(stored, operands, strict=True)
+        ]
+        made = _combined(template, parts, shape, dtype)
+    return made if _is_inlined(node, shape, dtype) else writer.store(made)
+
+
+def _is_inlined(node: Node, shape: tuple[int, ...], dtype: torch.dtype) -> bool:
+    """Whether the one reader computes it in its own loop: rounding to the node's own type must lose nothing."""
+    if len(node.users) != 1 or dtype not in (torch.float64, torch.bool):
+        return False
+    user = next(iter(node.users))
+    if user.op == "output":
+        return True
+    return isinstance(user.target, torch._ops.OpOverload) and (
+        user.target._schema.name.removeprefix("aten::") in TEMPLATES or user.target._schema.name in _FUSING
+    )
+
+
+_FUSING = frozenset({"aten::sum", "aten::mean"})
+
+
+def _combined(template: str, operands: Sequence[Formula], shape: tuple[int, ...], dtype: torch.dtype) -> Formula:
+    leaves: list[View] = []
+    texts = []
+    for operand in operands:
+        places = (f"{{{len(leaves) + k}}}" for k in range(len(operand.leaves)))
+        texts.append(operand.template.format(*places))
+        leaves += operand.leaves
+    return Formula(template.format(*texts), tuple(leaves), shape, dtype)
+
+
+def _form(node: Node, name: str, is_bool: bool) -> tuple[str, list[Any]]:
+    """The template of a call, and its operands in the template's order."""
+    template, arguments, options = TEMPLATES[name], list(node.args), dict(node.kwargs)
+    schema = node.target._schema  # type: ignore[union-attr]
+    for dropped in ("dtype", "layout", "device", "pin_memory", "memory_format", "non_blocking"):
+        options.pop(dropped, None)
+    if name in ("add", "sub", "rsub"):
+        alpha = options.pop("alpha", arguments.pop() if len(arguments) > 2 else 1)
+        scaled = alpha * arguments[1] if isinstance(arguments[1], int | float) else arguments[1]
+        template = template if alpha == 1 or scaled is not arguments[1] else template.replace("{1}", f"{literal(alpha)} * {{1}}")
+        arguments[1] = scaled
+    elif name == "pow":
+        if arguments[1] in POWERS:
+            return POWERS[arguments[1]], arguments[:1]
+    elif name in ("addcmul", "addcdiv"):
+        arguments = [*arguments[:3], options.pop("value", 1)]
+    elif name in ("softplus", "softplus_backward", "nan_to_num", "round"):
+        arguments = _with_defaults(schema, arguments, options)
+    elif name == "bitwise_not":
+        template = TEMPLATES["logical_not"] if is_bool else template
+    elif name == "polygamma" and arguments[0] != 1:
+        raise Unsupported(f"{node.target} of order {arguments[0]}")
+    elif name == "logit" and len(arguments) > 1:
+        raise Unsupported(f"{node.target} with eps")
+    if options or len(arguments) > template.count("{") or (name == "round" and len(arguments) > 1):
+        raise Unsupported(f"{node.target} with options")
+    return template, arguments
+
+
+_NAN_TO_NUM = (0.0, 1.7976931348623157e308, -1.7976931348623157e308)
+
+
+def _with_defaults(schema: Any, arguments: list[Any], options: dict[str, Any]) -> list[Any]:
+    """Every argument of the schema; those of `nan_to_num` that are None have values of their own."""
+    named = [argument for argument in schema.arguments if argument.name != "decimals"]
+    found = list(arguments)
+    for argument in named[len(found) :]:
+        found.append(options.pop(argument.name, argument.default_value))
+    if schema.name == "aten::nan_to_num":
+        found[1:] = [own if given is None else given for given, own in zip(found[1:], _NAN_TO_NUM, strict=True)]
+    return found

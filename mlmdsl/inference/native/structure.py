@@ -1,0 +1,411 @@
+"""Operations on parts and places: views, reductions, scans, joining, indexing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import inf
+from typing import Any
+
+import torch
+from torch.fx import Node
+
+from mlmdsl.inference.native.layout import C_TYPES, Formula, View, element, formula, fused, plain_nest
+from mlmdsl.inference.native.lower import Lowering, Unsupported, Value, Writer, literal
+
+# ── views ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _view(writer: Writer, node: Node) -> Value:
+    """An operation that moves no numbers; where the layout forbids that, they are copied first."""
+    source = node.args[0]
+    assert isinstance(source, Node)
+    target: Any = node.target
+    arguments, options = node.args[1:], node.kwargs
+    held = writer.stored(source)
+    moved = held.like(lambda x: target(x, *arguments, **options))
+    if moved is None:
+        held = writer.store(formula(held))
+        moved = held.like(lambda x: target(x, *arguments, **options))
+    if moved is None or moved.shape != writer.shape(node):
+        raise Unsupported(str(node.target))
+    return moved
+
+
+def _reshape(writer: Writer, node: Node) -> Value:
+    """`reshape` of any spelling: a view where that is possible, else a copy."""
+    shape = writer.shape(node)
+    held = writer.stored(node.args[0])  # type: ignore[arg-type]
+    moved = held.like(lambda x: x.view(shape))
+    return moved if moved is not None else replace(writer.store(formula(held)), shape=shape, strides=View.contiguous("", held.dtype, shape).strides)
+
+
+def _flip(writer: Writer, node: Node) -> Value:
+    held = writer.stored(node.args[0])  # type: ignore[arg-type]
+    for dim in node.args[1]:  # type: ignore[union-attr]
+        place = int(dim) % len(held.shape)  # type: ignore[arg-type]
+        held = held.narrowed(place, held.shape[place] - 1, held.shape[place], -1)
+    return held
+
+
+def _split(writer: Writer, node: Node) -> Value:
+    """`split`, `split_with_sizes`, `unbind`, `chunk`: the parts are views."""
+    source, target = node.args[0], node.target
+    held = writer.stored(source)  # type: ignore[arg-type]
+    parts = []
+    for k in range(len(writer.values[node])):
+        part = held.like(lambda x, k=k: target(x, *node.args[1:], **node.kwargs)[k])  # type: ignore[misc, operator]
+        if part is None:
+            raise Unsupported(str(target))
+        parts.append(part)
+    return tuple(parts)
+
+
+# ── reductions and scans ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _reduction(start: str, step: str, finish: str = "total", simd: bool = False) -> Lowering:
+    """Fold all elements along some dimensions; `step` speaks of `total` and `x`, `finish` of `total` and `count`."""
+
+    def lowered(writer: Writer, node: Node) -> Value:
+        source = node.args[0]
+        assert isinstance(source, Node)
+        shape = writer.shape(source)
+        dims = _reduced(node, len(shape))
+        held = writer.operand(source, shape)
+        out = writer.buffer(writer.shape(node), writer.dtype(node))
+        kept = [k for k in range(len(shape)) if k not in dims]
+        outer = View("", out.dtype, tuple(shape[k] for k in kept), _strides(out, kept, len(dims), shape))
+        _fold(writer, replace(outer, pointer=out.pointer), held, kept, dims, (start, step, finish, simd))
+        return out
+
+    return lowered
+
+
+def _strides(out: View, kept: Sequence[int], reduced: int, shape: Sequence[int]) -> tuple[int, ...]:
+    """The strides of the output along the dimensions kept, whether or not it keeps the others as ones."""
+    return tuple(out.strides[k] for k in kept) if len(out.shape) == len(shape) and reduced else out.strides
+
+
+def _fold(
+    writer: Writer, out: View, held: Formula, kept: list[int], dims: list[int], form: tuple[str, str, str, bool]
+) -> None:
+    start, step, finish, simd = form
+    outer = plain_nest(out.shape)
+    inner = fused([_along(leaf, dims) for leaf in held.leaves] or [_along(View.contiguous("", out.dtype, held.shape), dims)])
+    sizes = inner[0].shape
+    names = [f"j{k}" for k in range(len(sizes))]
+    leaves = [
+        element(leaf.pointer, leaf.offset, [*zip(outer.index, _along(leaf, kept).strides, strict=True), *zip(names, part.strides, strict=True)])
+        for leaf, part in zip(held.leaves, inner, strict=False)
+    ]
+    count = 1
+    lines = [f"double total = {start};"]
+    for k, (name, size) in enumerate(zip(names, sizes, strict=True)):
+        if simd and k == len(sizes) - 1:
+            lines.append("#pragma omp simd reduction(+:total)")
+        lines.append(f"for (int64_t {name} = 0; {name} < {size}; {name}++)")
+        count *= size
+    x = held.template.format(*leaves)
+    lines.append(f"{{ double x = {x}; {step} }}")
+    lines.append(f"{out.at(outer.index)} = {finish.replace('count', str(count))};")
+    writer.emit(outer.around(lines))
+    total = 1
+    for size in held.shape:
+        total *= size
+    writer.work += total * (1 + held.template.count("("))
+
+
+def _along(view: View, dims: Sequence[int]) -> View:
+    return replace(view, shape=tuple(view.shape[k] for k in dims), strides=tuple(view.strides[k] for k in dims))
+
+
+def _reduced(node: Node, rank: int) -> list[int]:
+    """The dimensions that a reduction takes: its second argument, or all."""
+    given = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
+    if given is None or given == []:
+        return list(range(rank))
+    if isinstance(given, int):
+        given = [given]
+    if node.target._schema.name == "aten::norm":  # type: ignore[union-attr]
+        raise Unsupported(str(node.target))
+    return sorted(int(dim) % max(rank, 1) for dim in given) if rank else []  # type: ignore[union-attr, arg-type]
+
+
+def _scan(start: str, step: str) -> Lowering:
+    def lowered(writer: Writer, node: Node) -> Value:
+        source = node.args[0]
+        held = writer.stored(source)  # type: ignore[arg-type]
+        out = writer.buffer(writer.shape(node), writer.dtype(node))
+        if not held.shape:
+            writer.assign(out, formula(held))
+            return out
+        dim = int(node.args[1]) % len(held.shape)  # type: ignore[arg-type]
+        rest = [k for k in range(len(held.shape)) if k != dim]
+        outer = plain_nest([held.shape[k] for k in rest])
+        index = ["j"] * len(held.shape)
+        for k, name in zip(rest, outer.index, strict=True):
+            index[k] = name
+        body = [
+            f"double total = {start};",
+            f"for (int64_t j = 0; j < {held.shape[dim]}; j++)",
+            f"{{ double x = {held.at(index)}; {step} {out.at(index)} = total; }}",
+        ]
+        writer.emit(outer.around(body))
+        return out
+
+    return lowered
+
+
+# ── joining and placing ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _cat(writer: Writer, node: Node) -> Value:
+    parts = [part for part in node.args[0] if writer.shape(part) != (0,)]  # type: ignore[union-attr, arg-type]
+    out = writer.buffer(writer.shape(node), writer.dtype(node))
+    dim = int(node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)) % len(out.shape)  # type: ignore[arg-type, call-overload]
+    start = 0
+    for part in parts:
+        shape = writer.shape(part)  # type: ignore[arg-type]
+        writer.assign(out.narrowed(dim, start, shape[dim]), writer.operand(part, shape))
+        start += shape[dim]
+    return out
+
+
+def _stack(writer: Writer, node: Node) -> Value:
+    parts = list(node.args[0])  # type: ignore[arg-type]
+    out = writer.buffer(writer.shape(node), writer.dtype(node))
+    dim = int(node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)) % len(out.shape)  # type: ignore[arg-type, call-overload]
+    for k, part in enumerate(parts):
+        place = out.narrowed(dim, k, 1)
+        shape = tuple(size for d, size in enumerate(place.shape) if d != dim)
+        strides = tuple(stride for d, stride in enumerate(place.strides) if d != dim)
+        writer.assign(replace(place, shape=shape, strides=strides), writer.operand(part, shape))
+    return out
+
+
+def _placed(part: Callable[[torch.Tensor, tuple[Any, ...]], torch.Tensor]) -> Lowering:
+    """The gradient of taking a part: zeros with the gradient in the part's place."""
+
+    def lowered(writer: Writer, node: Node) -> Value:
+        gradient, arguments = node.args[0], node.args[2:]
+        out = writer.buffer(writer.shape(node), writer.dtype(node))
+        writer.fill(out, 0)
+        place = out.like(lambda x: part(x, arguments))
+        assert place is not None and isinstance(gradient, Node)
+        writer.assign(place, writer.operand(gradient, place.shape))
+        return out
+
+    return lowered
+
+
+def _pad(writer: Writer, node: Node) -> Value:
+    """A border of one number; a negative width cuts off."""
+    source, widths = node.args[0], list(node.args[1])  # type: ignore[arg-type]
+    value = node.args[2] if len(node.args) > 2 else node.kwargs.get("value", 0)
+    out = writer.buffer(writer.shape(node), writer.dtype(node))
+    writer.fill(out, value)  # type: ignore[arg-type]
+    place, part = out, writer.stored(source)  # type: ignore[arg-type]
+    for k in range(len(widths) // 2):
+        dim, before = len(out.shape) - 1 - k, int(widths[2 * k])  # type: ignore[arg-type]
+        cut = max(0, -before)
+        size = min(part.shape[dim] - cut, out.shape[dim] - max(0, before))
+        part = part.narrowed(dim, cut, size)
+        place = place.narrowed(dim, max(0, before), size)
+    writer.assign(place, part)
+    return out
+
+
+def _triangle(keeps: str) -> Lowering:
+    def lowered(writer: Writer, node: Node) -> Value:
+        held = writer.stored(node.args[0])  # type: ignore[arg-type]
+        diagonal = node.args[1] if len(node.args) > 1 else 0
+        out = writer.buffer(held.shape, held.dtype)
+        nest = plain_nest(held.shape)
+        row, column = nest.index[-2:]
+        kept = f"({column} - {row} {keeps} {diagonal})"
+        writer.emit(nest.around([f"{out.at(nest.index)} = {kept} ? {held.at(nest.index)} : 0;"]))
+        return out
+
+    return lowered
+
+
+def _diag_embed(writer: Writer, node: Node) -> Value:
+    if len(node.args) > 1 or node.kwargs:
+        raise Unsupported(f"{node.target} with options")
+    source = node.args[0]
+    out = writer.buffer(writer.shape(node), writer.dtype(node))
+    writer.fill(out, 0)
+    place = out.like(lambda x: x.diagonal(dim1=-2, dim2=-1))
+    assert place is not None and isinstance(source, Node)
+    writer.assign(place, writer.operand(source, place.shape))
+    return out
+
+
+def _clamp(writer: Writer, node: Node) -> Value:
+    shape, dtype = writer.shape(node), writer.dtype(node)
+    given = {"min": None, "max": None, **dict(zip(("min", "max"), node.args[1:], strict=False)), **node.kwargs}
+    value = writer.operand(node.args[0], shape)
+    made, leaves = value.template, list(value.leaves)
+    for name, function in (("min", "larger"), ("max", "smaller")):
+        if given[name] is not None:
+            bound = writer.operand(given[name], shape)
+            text = bound.template.format(*(f"{{{len(leaves) + k}}}" for k in range(len(bound.leaves))))
+            leaves += bound.leaves
+            made = f"{function}({made}, {text})"
+    return writer.store(Formula(made, tuple(leaves), shape, dtype))
+
+
+# ── indexing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _indexed(writer: Writer, view: View, indices: Sequence[Any]) -> tuple[list[str], tuple[int, ...], list[str]]:
+    """Index a view by tensors (or None): the statements that read the indices, the shape of the result, the view's index."""
+    listed = [*indices, *[None] * (len(view.shape) - len(indices))]
+    taken = [k for k, index in enumerate(listed) if index is not None]
+    common = torch.broadcast_shapes(*(writer.shape(listed[k]) for k in taken))
+    adjacent = taken == list(range(taken[0], taken[-1] + 1))
+    lead = taken[0] if adjacent else 0
+    rest = [k for k in range(len(view.shape)) if k not in taken]
+    before, after = [k for k in rest if k < lead], [k for k in rest if k >= lead]
+    if not adjacent:
+        before, after = [], rest
+    shape = (*(view.shape[k] for k in before), *common, *(view.shape[k] for k in after))
+    names = plain_nest(shape).index
+    middle = names[len(before) : len(before) + len(common)]
+    place = [""] * len(view.shape)
+    for k, name in zip([*before, *after], [*names[: len(before)], *names[len(before) + len(common) :]], strict=True):
+        place[k] = name
+    lines = []
+    for k in taken:
+        index = writer.stored(listed[k])
+        if index.dtype == torch.bool:
+            raise Unsupported("an index that is a mask")
+        lines.append(f"int64_t at{k} = {index.expanded(common).at(middle)};")
+        lines.append(f"if (at{k} < 0) at{k} += {view.shape[k]};")
+        place[k] = f"at{k}"
+    return lines, shape, place
+
+
+def _index(writer: Writer, node: Node) -> Value:
+    held = writer.stored(node.args[0])  # type: ignore[arg-type]
+    lines, shape, place = _indexed(writer, held, node.args[1])  # type: ignore[arg-type]
+    out = writer.buffer(shape, held.dtype)
+    nest = plain_nest(shape)
+    writer.emit(nest.around([*lines, f"{out.at(nest.index)} = {held.at(place)};"]))
+    return out
+
+
+def _index_put(writer: Writer, node: Node) -> Value:
+    source, indices, values = node.args[:3]
+    adding = node.args[3] if len(node.args) > 3 else node.kwargs.get("accumulate", False)
+    return _put(writer, source, list(indices), values, bool(adding))  # type: ignore[arg-type]
+
+
+def _put(writer: Writer, source: Any, indices: list[Any], values: Any, adding: bool) -> Value:
+    shape = writer.shape(source)
+    out = writer.buffer(shape, writer.dtype(source))
+    writer.assign(out, writer.operand(source, shape))
+    lines, whole, place = _indexed(writer, out, indices)
+    given = writer.stored(values).expanded(whole)
+    nest = plain_nest(whole)
+    writer.emit(nest.around([*lines, f"{out.at(place)} {'+=' if adding else '='} {given.at(nest.index)};"]))
+    return out
+
+
+def _index_select(writer: Writer, node: Node) -> Value:
+    held = writer.stored(node.args[0])  # type: ignore[arg-type]
+    dim = int(node.args[1]) % len(held.shape)  # type: ignore[arg-type]
+    lines, shape, place = _indexed(writer, held, [*[None] * dim, node.args[2]])
+    out = writer.buffer(shape, held.dtype)
+    nest = plain_nest(shape)
+    writer.emit(nest.around([*lines, f"{out.at(nest.index)} = {held.at(place)};"]))
+    return out
+
+
+def _index_add(writer: Writer, node: Node) -> Value:
+    if node.kwargs:
+        raise Unsupported(f"{node.target} with options")
+    source, dim, index, values = node.args
+    rank = len(writer.shape(source))  # type: ignore[arg-type]
+    return _put(writer, source, [*[None] * (int(dim) % rank), index], values, True)  # type: ignore[arg-type]
+
+
+def _gather(writer: Writer, node: Node) -> Value:
+    held, index = writer.stored(node.args[0]), writer.stored(node.args[2])  # type: ignore[arg-type]
+    dim = int(node.args[1]) % len(held.shape)  # type: ignore[arg-type]
+    out = writer.buffer(writer.shape(node), held.dtype)
+    nest = plain_nest(out.shape)
+    place = [*nest.index[:dim], "at", *nest.index[dim + 1 :]]
+    writer.emit(nest.around([f"int64_t at = {index.at(nest.index)};", f"{out.at(nest.index)} = {held.at(place)};"]))
+    return out
+
+
+def _scatter_add(writer: Writer, node: Node) -> Value:
+    source, _, _, values = node.args
+    index = writer.stored(node.args[2])  # type: ignore[arg-type]
+    shape = writer.shape(source)  # type: ignore[arg-type]
+    dim = int(node.args[1]) % len(shape)  # type: ignore[arg-type]
+    out = writer.buffer(shape, writer.dtype(node))
+    writer.assign(out, writer.operand(source, shape))
+    given = writer.stored(values)  # type: ignore[arg-type]
+    nest = plain_nest(index.shape)
+    place = [*nest.index[:dim], "at", *nest.index[dim + 1 :]]
+    writer.emit(nest.around([f"int64_t at = {index.at(nest.index)};", f"{out.at(place)} += {given.at(nest.index)};"]))
+    return out
+
+
+def _constant_like(writer: Writer, node: Node) -> Value:
+    """`zeros_like` and its kin, where they were not folded away."""
+    name = node.target._schema.name.removeprefix("aten::")  # type: ignore[union-attr]
+    number: Any = 0.0 if "zeros" in name else 1.0 if "ones" in name else node.args[-1]
+    shape = writer.shape(node)
+    return writer.store(Formula(literal(number), (), shape, writer.dtype(node)))
+
+
+STRUCTURE: dict[str, Lowering] = {
+    **dict.fromkeys(
+        ("t", "permute", "transpose", "expand", "unsqueeze", "squeeze", "slice", "select", "diagonal", "detach", "alias", "movedim", "unfold"), _view
+    ),
+    **dict.fromkeys(("view", "_unsafe_view", "reshape", "flatten", "unflatten"), _reshape),
+    **dict.fromkeys(("split", "split_with_sizes", "unbind", "chunk"), _split),
+    **dict.fromkeys(("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"), _constant_like),
+    "flip": _flip,
+    "sum": _reduction("0", "total += x;", simd=True),
+    "mean": _reduction("0", "total += x;", "total / count", simd=True),
+    "prod": _reduction("1", "total *= x;"),
+    "amax": _reduction(literal(-inf), "total = larger(total, x);"),
+    "amin": _reduction(literal(inf), "total = smaller(total, x);"),
+    "any": _reduction("0", "if (x != 0) total = 1;"),
+    "all": _reduction("1", "if (x == 0) total = 0;"),
+    "cumsum": _scan("0", "total += x;"),
+    "cumprod": _scan("1", "total *= x;"),
+    "cat": _cat,
+    "stack": _stack,
+    "slice_backward": _placed(lambda x, a: torch.ops.aten.slice.Tensor(x, *a)),
+    "select_backward": _placed(lambda x, a: torch.select(x, *a)),
+    "diagonal_backward": _placed(lambda x, a: torch.diagonal(x, *a)),
+    "constant_pad_nd": _pad,
+    "tril": _triangle("<="),
+    "triu": _triangle(">="),
+    "diag_embed": _diag_embed,
+    "clamp": _clamp,
+    "clamp_min": _clamp,
+    "clamp_max": lambda writer, node: _clamp_max(writer, node),
+    "index": _index,
+    "index_put": _index_put,
+    "index_select": _index_select,
+    "index_add": _index_add,
+    "gather": _gather,
+    "scatter_add": _scatter_add,
+}
+
+
+def _clamp_max(writer: Writer, node: Node) -> Value:
+    shape, dtype = writer.shape(node), writer.dtype(node)
+    value, bound = (writer.operand(argument, shape) for argument in node.args)
+    text = bound.template.format(*(f"{{{len(value.leaves) + k}}}" for k in range(len(bound.leaves))))
+    return writer.store(Formula(f"smaller({value.template}, {text})", (*value.leaves, *bound.leaves), shape, dtype))
+
+
+__all__ = ["C_TYPES", "STRUCTURE"]
