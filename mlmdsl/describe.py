@@ -179,6 +179,8 @@ def _verdict(fit: Fit) -> str:
 def run_text(run: Run) -> str:
     """How the draws were made: layout, seed, what was integrated out, where the seconds went."""
     parts = [f"{run.chains} × {_count(run.draws, 'draw')} after {run.tune} of warm-up", f"seed {run.seed}", run.kernel]
+    if run.thin > 1:
+        parts.insert(1, f"one transition of {run.thin} kept")
     if run.marginalized:
         parts.append(f"marginalized: {', '.join(run.marginalized)}")
     spent = [f"{name} {run.timing[key]:.1f}" for key, name in _TIMINGS.items() if key in run.timing]

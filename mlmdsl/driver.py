@@ -330,7 +330,7 @@ class Bound:
         chains: int | None = None,
         draws: int | None = None,
         tune: int | None = None,
-        target_accept: float = 0.8,
+        target_accept: float | None = None,
         max_depth: int = 10,
         kernel: Literal["vectorized", "pyro"] = "vectorized",
         marginalize: Literal["auto", "off"] = "auto",

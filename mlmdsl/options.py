@@ -106,8 +106,8 @@ sampling = _all_of([
     click.option("--draws", type=_POSITIVE, metavar="N", help="Draws per chain (default: 4000 in all)."),
     click.option("--tune", type=click.IntRange(min=0), metavar="N", help="Warm-up transitions per chain."),
     click.option(
-        "--target-accept", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.8, show_default=True,
-        metavar="P", help="Acceptance rate that the step size aims at.",
+        "--target-accept", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="P",
+        help="Acceptance rate that the step size aims at (default: 0.8; 0.95 where warm-up diverges).",
     ),
     click.option(
         "--max-depth", type=click.IntRange(1, 20), default=10, show_default=True, metavar="N",

@@ -36,7 +36,7 @@ def sample_bound(
     chains: int | None,
     draws: int | None,
     tune: int | None,
-    target_accept: float,
+    target_accept: float | None,
     max_depth: int,
     kernel: Literal["vectorized", "pyro"],
     marginalize: Literal["auto", "off"],
@@ -65,6 +65,7 @@ def sample_bound(
             kernel=kernel,
             target_accept=target_accept,
             max_depth=max_depth,
+            lengthen=lengthened if draws is None else None,
             progress=progress,
             checkpoint=_path(checkpoint),
             resume=_path(resume),
@@ -106,6 +107,26 @@ def with_effects(
     whole = {**sites, **recover_effects(program, target, sites, like, seed)}
     tracked = [output.name for output in outputs(bound.lowered.model) if output.kind == "deterministic"]
     return {**whole, **recompute(bound.compiled(dtype, device), tracked, whole, like)}
+
+
+ENOUGH_ESS = 1500
+GOOD_RHAT = 1.005
+MOST_TIMES = 8
+
+
+def lengthened(positions: Values) -> int:
+    """How many times as long a run must be for its draws to be worth something: unconstrained (chain, draw, D) → 1 … 8.
+
+    It is long enough where each coordinate has a bulk ESS of 1500 and an R-hat of 1.005; else its length goes up in
+    proportion, since both ESS and R-hat² − 1 of draws that mix do.
+    """
+    from mlmdsl.results.diagnostics import ess_bulk, rhat
+
+    ess, worst = np.nanmin(ess_bulk(positions), initial=np.inf), np.nanmax(rhat(positions), initial=1.0)
+    if not np.isfinite(ess):
+        return 1
+    times = max(ENOUGH_ESS / ess, (worst**2 - 1) / (GOOD_RHAT**2 - 1))
+    return int(np.clip(np.ceil(times), 1, MOST_TIMES))
 
 
 @contextmanager
@@ -178,6 +199,7 @@ def as_fit(
         chains=result.chains,
         draws=result.draws,
         tune=result.tune,
+        thin=result.thin,
         kernel=result.kernel,
         device=device,
         dtype=dtype,

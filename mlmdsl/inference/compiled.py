@@ -28,6 +28,8 @@ SECONDS_PER_OPERATION = 5e-6
 """What dispatching one small operation costs, measured on a CPU; an estimate, so that no clock decides."""
 BOOKKEEPING = 110
 """Operations that a step takes beside the gradient."""
+UNRECORDED = 2000
+"""What an evaluation of a model that could not be recorded is worth in operations."""
 WORTH_COMPILING_S = 60.0
 """Compile if what is left of the run would last longer than this."""
 
@@ -44,12 +46,10 @@ def plain_step(evaluate: GradientAndValue, table: Tables) -> Step:
     return step
 
 
-def is_worth_compiling(steps: float, graph: GraphModule | None) -> bool:
-    """Whether that many steps with this gradient are worth the wait; never where the gradient is not a graph."""
-    if graph is None:
-        return False
-    operations = count_operations(graph)
-    return steps * (operations + BOOKKEEPING) * SECONDS_PER_OPERATION > WORTH_COMPILING_S
+def estimated_seconds(graph: GraphModule | None) -> float:
+    """What a step with this gradient takes, operation by operation; an unrecorded one runs Pyro itself."""
+    operations = UNRECORDED if graph is None else count_operations(graph)
+    return (operations + BOOKKEEPING) * SECONDS_PER_OPERATION
 
 
 def compile_step(step: Step, arguments: tuple[Any, ...]) -> tuple[Step, str | None, float]:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from mlmdsl.inference.compiled import Step, compile_step, is_worth_compiling, plain_step
+from mlmdsl.inference.compiled import WORTH_COMPILING_S, Step, compile_step, estimated_seconds, plain_step
 from mlmdsl.inference.metric import DENSE_LIMIT
 from mlmdsl.inference.native import NativeGradient, NativeSteps, NoCompiler, Unsupported
 from mlmdsl.inference.potential import GradientAndValue, NotRecordable, Potential, build_potential, record_gradient
@@ -21,6 +21,10 @@ from mlmdsl.inference.tree import Noise, State, Tables, start, tables
 
 ALWAYS_DENSE = 64
 """Dimension up to which machine code takes every metric as dense: one library serves both forms, at little cost."""
+
+SECONDS_PER_FLOP = 5e-10
+STEP_S = 2e-5
+"""What a compiled step takes beside its gradients."""
 
 Stepped = tuple[State, Tensor, Tensor]
 """The state after some steps, which chains finished at each (step, chain), what they record (step, chain, column)."""
@@ -32,6 +36,8 @@ class Engine(Protocol):
     evaluate: GradientAndValue
     notes: tuple[str, ...]
     compile_s: float
+    seconds_per_step: float
+    """What a step of all chains takes, estimated from counts of operations."""
 
     def steps(self, state: State, noise: Noise, size: Tensor, max_size: Tensor, factor: Tensor) -> Stepped:
         """As many steps as the noise has; the state given is used up."""
@@ -83,6 +89,7 @@ class NativeEngine:
         self.gradient.verify(graph, example)
         self.evaluate: GradientAndValue = self.gradient
         self.notes: tuple[str, ...] = ()
+        self.seconds_per_step = STEP_S + settings.chains * self.gradient.function.work * SECONDS_PER_FLOP
         self.compile_s = perf_counter() - started
 
     def _factor(self, factor: Tensor) -> Tensor:
@@ -108,6 +115,7 @@ class TensorEngine:
         self.evaluate, self.graph = potential.evaluate, potential.graph
         self.notes = notes if potential.note is None else (*notes, potential.note)
         self.compile_s = 0.0
+        self.seconds_per_step = estimated_seconds(potential.graph)
         self._plain = plain_step(potential.evaluate, table)
         self._step: Step = self._plain
         self._compiled_for: torch.Size | None = None
@@ -122,8 +130,8 @@ class TensorEngine:
         return state, torch.stack(finished), torch.stack(rows)
 
     def is_worth_compiling(self, steps: float) -> bool:
-        """Judged by counts alone."""
-        return is_worth_compiling(steps, self.graph)
+        """Judged by counts alone; never where the gradient is not a graph."""
+        return self.graph is not None and steps * self.seconds_per_step > WORTH_COMPILING_S
 
     def compile(self, state: State, max_size: Tensor, factor: Tensor) -> None:
         """By inductor; again where the metric's form changed."""

@@ -34,7 +34,7 @@ from mlmdsl.inference.draws import Draws, Kernel, Phase, Progress, ProgressCallb
 from mlmdsl.inference.engine import build_engine
 from mlmdsl.inference.potential import NotVectorizable
 from mlmdsl.inference.recover import recover
-from mlmdsl.inference.sampler import Sampler
+from mlmdsl.inference.sampler import Lengthen, Sampler
 from mlmdsl.inference.settings import Raw, Settings
 from mlmdsl.inference.sites import Sites, read_sites
 from mlmdsl.inference.stock import sample_stock
@@ -43,6 +43,7 @@ __all__ = ["Draws", "Kernel", "Phase", "Progress", "UnsupportedModel", "sample"]
 
 TOTAL_DRAWS = 4000
 CHAINS = {"vectorized": 8, "pyro": 4}
+TARGET = 0.8
 POOLED_TUNE = 3200
 """Warm-up transitions that all chains of the vectorised kernel make together by default."""
 
@@ -55,8 +56,9 @@ def sample(
     tune: int | None = None,
     seed: int = 0,
     kernel: Kernel = "vectorized",
-    target_accept: float = 0.8,
+    target_accept: float | None = None,
     max_depth: int = 10,
+    lengthen: Lengthen | None = None,
     progress: ProgressCallback | None = None,
     checkpoint: Path | None = None,
     resume: Path | None = None,
@@ -68,6 +70,11 @@ def sample(
     file written as the run goes; `resume` is such a file: the run continues from it and ends with the draws it would
     have had uninterrupted.
 
+    Without `target_accept` the target is 0.8, and 0.95 where transitions diverge late in warm-up (`warnings` says so).
+    `lengthen` is called with the unconstrained draws (chain, draw, D) once all are there, and says how many times as
+    long the vectorised run should be; one transition of so many is then kept. A run is lengthened by some ten seconds
+    at most, by an estimate from counts of operations.
+
     An interrupt while sampling returns what was drawn, once each chain has a few draws; during warm-up it propagates.
     A model that cannot be run for many chains at once is sampled by the stock kernel, and `warnings` says why.
 
@@ -78,7 +85,7 @@ def sample(
     settings = choose_settings(kernel, chains, draws, tune, seed, target_accept, max_depth)
     if kernel == "vectorized":
         try:
-            raw = _vectorized(sites, settings, progress, checkpoint, resume)
+            raw = _vectorized(sites, settings, progress, checkpoint, resume, lengthen)
             return finished(sites, settings, raw, "vectorized")
         except NotVectorizable as reason:
             settings = choose_settings("pyro", chains, draws, tune, seed, target_accept, max_depth)
@@ -95,7 +102,7 @@ def choose_settings(
     draws: int | None,
     tune: int | None,
     seed: int,
-    target_accept: float,
+    target_accept: float | None,
     max_depth: int,
 ) -> Settings:
     """Fill in what was not asked for. Raises ValueError, naming the setting, for one out of range."""
@@ -106,12 +113,13 @@ def choose_settings(
             raise ValueError(f"{name} must be at least 1, not {value}")
     if tune is not None and tune < 0:
         raise ValueError(f"tune must not be negative, but is {tune}")
-    if not 0 < target_accept < 1:
+    if target_accept is not None and not 0 < target_accept < 1:
         raise ValueError(f"target_accept must be between 0 and 1, not {target_accept}")
     draws = -(-TOTAL_DRAWS // chains) if draws is None else draws
     if tune is None:
         tune = min(1000, max(100, -(-POOLED_TUNE // chains))) if kernel == "vectorized" else 1000
-    return Settings(chains, draws, tune, seed, target_accept, max_depth)
+    raises = target_accept is None and kernel == "vectorized"
+    return Settings(chains, draws, tune, seed, TARGET if target_accept is None else target_accept, max_depth, raises)
 
 
 def _vectorized(
@@ -120,6 +128,7 @@ def _vectorized(
     progress: ProgressCallback | None,
     checkpoint: Path | None,
     resume: Path | None,
+    lengthen: Lengthen | None,
 ) -> Raw:
     started = perf_counter()
     engine = build_engine(sites, settings)
@@ -127,7 +136,7 @@ def _vectorized(
     like = torch.empty(0, dtype=sites.dtype, device=sites.device)
     about = identity(sites, settings)
     save = None if checkpoint is None else saver(checkpoint, about)
-    sampler = Sampler(sites.dim, like, settings, engine, progress, save)
+    sampler = Sampler(sites.dim, like, settings, engine, progress, save, lengthen)
     session = sampler.begin() if resume is None else read_checkpoint(resume, about, like)
     raw = sampler.run(session)
     if checkpoint is not None:
@@ -154,4 +163,5 @@ def finished(sites: Sites, settings: Settings, raw: Raw, kernel: Kernel, warning
         chains=chains,
         draws=draws,
         tune=settings.tune,
+        thin=raw.thin,
     )

@@ -7,7 +7,7 @@ does anything look at values on the host.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Literal
@@ -20,9 +20,15 @@ from mlmdsl.inference.adaptation import StepSize, Window, reasonable_step, sched
 from mlmdsl.inference.draws import Array, Progress, ProgressCallback
 from mlmdsl.inference.engine import Engine
 from mlmdsl.inference.metric import Metric, estimate_metric, unit_metric
-from mlmdsl.inference.settings import ENOUGH_DRAWS, INITIAL_TRIES, Raw, Settings
+from mlmdsl.inference.settings import ENOUGH_DRAWS, INITIAL_TRIES, RAISED_TARGET, Raw, Settings
 from mlmdsl.inference.tree import COLUMNS, Noise, State, start, tables
 
+LONGEST_EXTENSION_S = 10.0
+"""How much longer than asked for a run may take so that its draws are worth more; judged by counts, not by a clock."""
+MOST_KEPT = 50_000_000
+"""Numbers kept of a lengthened run."""
+Lengthen = Callable[[Array], int]
+"""From unconstrained draws (chain, draw, D) to how many times as long the run should be."""
 BLOCK = 16
 """Steps between two looks at the host."""
 SETTLED_WINDOWS = 3
@@ -35,8 +41,9 @@ class Session:
     """All that a run remembers.
 
     `window` counts the windows of warm-up that are over, `done` the transitions of the one that is on, `learned` its
-    draws and gradients; `kept` holds what was sampled, (chain, draw, columns + D), `counts` how many draws each chain
-    has.
+    draws and gradients, `settled` the divergences before trees had their size; `kept` holds what was sampled, (chain,
+    transition, columns + D), `counts` how many transitions each chain has. One transition of `thin` is a draw; `judged`
+    tells that `thin` is decided.
     """
 
     generator: Tensor
@@ -51,6 +58,9 @@ class Session:
     gradients: int = 0
     compiled: bool = False
     divergences: int = 0
+    settled: int = 0
+    thin: int = 1
+    judged: bool = False
     learned: list[Tensor] = field(default_factory=list)
     warmup_s: float = 0.0
     sample_s: float = 0.0
@@ -67,10 +77,11 @@ class Sampler:
         engine: Engine,
         progress: ProgressCallback | None = None,
         save: Callable[[Session], None] | None = None,
+        lengthen: Lengthen | None = None,
     ) -> None:
         self.dim, self.like, self.settings, self.engine = dim, like, settings, engine
         self.evaluate = engine.evaluate
-        self.progress, self.save = progress, save
+        self.progress, self.save, self.lengthen = progress, save, lengthen
         self.windows = schedule(settings.chains, settings.tune, settings.max_depth)
         self.table = tables(settings.max_depth, like.device)
         self.generator = torch.Generator(like.device)
@@ -106,13 +117,31 @@ class Sampler:
         self.finish_warm_up(session)
         interrupted = False
         try:
-            while int(session.counts.min()) < self.settings.draws:
-                self._sample(session)
+            self._sample_all(session)
+            self._judge(session)
+            self._sample_all(session)
         except KeyboardInterrupt:
             interrupted = True
             if int(session.counts.min()) < ENOUGH_DRAWS:
                 raise
         return self._gathered(session, interrupted)
+
+    def _sample_all(self, session: Session) -> None:
+        while int(session.counts.min()) < session.kept.shape[1]:
+            self._sample(session)
+
+    def _judge(self, session: Session) -> None:
+        """Once all draws are there: make room for more transitions, where the draws are worth too little."""
+        if self.lengthen is None or session.judged:
+            return
+        chains, transitions, columns = session.kept.shape
+        wanted = self.lengthen(self._positions(session, session.kept).cpu().numpy())
+        steps = session.kept[:, :, _N_STEPS].sum(1).max().item()
+        longest = 1 + int(LONGEST_EXTENSION_S / (steps * self.engine.seconds_per_step))
+        largest = max(1, MOST_KEPT // session.kept.numel())
+        session.thin, session.judged = max(1, min(wanted, longest, largest)), True
+        more = session.kept.new_zeros(chains, transitions * (session.thin - 1), columns)
+        session.kept = torch.cat([session.kept, more], 1)
 
     @torch.no_grad()
     def next_rows(self, session: Session) -> list[Tensor]:
@@ -159,10 +188,12 @@ class Sampler:
         if window.forgets:
             session.learned = []
         session.window, session.done = session.window + 1, 0
+        if session.window == SETTLED_WINDOWS:
+            session.settled = session.divergences
         size = session.step.settled
         if session.window < len(self.windows):
             size, gradients = reasonable_step(q, self.evaluate, session.metric, self._one_noise)
-            session.step = StepSize.starting_at(size, self.settings.target_accept)
+            session.step = StepSize.starting_at(size, self._target(session))
             session.gradients += gradients
         else:
             session.divergences = 0
@@ -172,6 +203,13 @@ class Sampler:
         session.opened = session.gradients
         session.generator = self.generator.get_state()
 
+    def _target(self, session: Session) -> float:
+        """The acceptance that the step size of the next window aims at: higher in the last, if trees still diverge."""
+        last = session.window == len(self.windows) - 1
+        if last and self.settings.raises_target and session.divergences > session.settled:
+            return max(RAISED_TARGET, self.settings.target_accept)
+        return self.settings.target_accept
+
     def _unwhitened(self, metric: Metric, settled: Tensor) -> Tensor:
         x, gradient = settled[:, len(COLUMNS) :].chunk(2, 1)
         return torch.cat([metric.position(x), metric.pushed(gradient)], 1)
@@ -180,10 +218,11 @@ class Sampler:
         started = perf_counter()
         finished, rows = self._block(session, self.table.max_size, session.step.settled)
         slots = session.counts + finished.cumsum(0) - 1
-        steps, chains = (finished & (slots < self.settings.draws)).nonzero(as_tuple=True)
+        room = session.kept.shape[1]
+        steps, chains = (finished & (slots < room)).nonzero(as_tuple=True)
         settled = rows[steps, chains]
         session.kept[chains, slots[steps, chains]] = settled[:, : session.kept.shape[2]]
-        session.counts = (session.counts + finished.sum(0)).clamp(max=self.settings.draws)
+        session.counts = (session.counts + finished.sum(0)).clamp(max=room)
         session.divergences += int(settled[:, _DIVERGING].sum())
         session.sample_s += perf_counter() - started
         self._tell(session)
@@ -251,35 +290,52 @@ class Sampler:
             total = sum(window.transitions for window in self.windows)
             size = session.step.exploring
         else:
-            done, total = int(session.counts.sum()), session.counts.numel() * self.settings.draws
+            done, total = int(session.counts.sum()), session.counts.numel() * session.kept.shape[1]
             size = session.step.settled
         self.progress(Progress(phase, min(done, total), total, size, session.divergences))
 
     def _gathered(self, session: Session, interrupted: bool) -> Raw:
-        length = int(session.counts.min())
-        kept = session.kept[:, :length]
+        thin = session.thin
+        length = int(session.counts.min()) // thin
+        if length < ENOUGH_DRAWS:  # interrupted soon after the run was lengthened: every transition counts
+            thin, length = 1, int(session.counts.min())
+        kept = session.kept[:, : length * thin]
         return Raw(
-            positions=session.metric.position(kept[..., len(COLUMNS) :].reshape(-1, self.dim)).reshape(
-                *kept.shape[:2], self.dim
-            ),
-            stats=_stats(kept.cpu().numpy(), int(self.table.max_size)),
+            positions=self._positions(session, kept)[:, thin - 1 :: thin],
+            stats=_stats(kept[..., : len(COLUMNS)].cpu().numpy(), int(self.table.max_size), thin),
             warmup_s=session.warmup_s,
             sample_s=session.sample_s,
             gradient_evaluations=float(session.gradients),
             interrupted=interrupted,
             compile_s=self.engine.compile_s,
-            warnings=self.engine.notes,
+            warnings=(*self.engine.notes, *self._remarks(session)),
+            thin=thin,
         )
 
+    def _positions(self, session: Session, kept: Tensor) -> Tensor:
+        """Unconstrained positions (chain, transition, D)."""
+        flat = session.metric.position(kept[..., len(COLUMNS) :].reshape(-1, self.dim))
+        return flat.reshape(*kept.shape[:2], self.dim)
 
-def _stats(kept: Array, max_size: int) -> dict[str, Array]:
+    def _remarks(self, session: Session) -> Iterator[str]:
+        if session.step.target > self.settings.target_accept:
+            yield (
+                f"transitions diverged late in warm-up, so the target acceptance was raised "
+                f"from {self.settings.target_accept} to {session.step.target}"
+            )
+
+
+def _stats(rows: Array, max_size: int, thin: int) -> dict[str, Array]:
+    """(chain, draw) figures from rows (chain, draw · thin, column): sums, means and the worst of a draw's transitions."""
+    each = rows.reshape(len(rows), -1, thin, rows.shape[2])
+    last, largest = each[:, :, -1], each[..., _SIZE].max(2)
     return {
-        "acceptance_rate": kept[..., _ACCEPTANCE].copy(),
-        "diverging": kept[..., _DIVERGING] > 0,
-        "energy": kept[..., _ENERGY].copy(),
-        "lp": -kept[..., _POTENTIAL],
-        "n_steps": kept[..., _N_STEPS].astype(np.int64),
-        "reached_max_treedepth": kept[..., _SIZE] >= max_size,
-        "step_size": kept[..., _STEP_SIZE].copy(),
-        "tree_depth": np.log2(kept[..., _SIZE]).round().astype(np.int64),
+        "acceptance_rate": each[..., _ACCEPTANCE].mean(2),
+        "diverging": (each[..., _DIVERGING] > 0).any(2),
+        "energy": last[..., _ENERGY].copy(),
+        "lp": -last[..., _POTENTIAL],
+        "n_steps": each[..., _N_STEPS].sum(2).astype(np.int64),
+        "reached_max_treedepth": largest >= max_size,
+        "step_size": last[..., _STEP_SIZE].copy(),
+        "tree_depth": np.log2(largest).round().astype(np.int64),
     }

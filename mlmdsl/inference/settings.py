@@ -10,6 +10,7 @@ from mlmdsl.inference.draws import Array
 
 INITIAL_TRIES = 1000
 """How often a starting point is drawn again before the model is held to be wrong."""
+RAISED_TARGET = 0.95
 ENOUGH_DRAWS = 4
 """Draws a chain must have for an interrupted run to be worth keeping."""
 
@@ -24,6 +25,8 @@ class Settings:
     seed: int = 0
     target_accept: float = 0.8
     max_depth: int = 10
+    raises_target: bool = False
+    """Whether the target goes up to RAISED_TARGET where transitions diverge late in warm-up."""
 
 
 @dataclass(frozen=True)
@@ -38,3 +41,4 @@ class Raw:
     interrupted: bool = False
     compile_s: float = 0.0
     warnings: tuple[str, ...] = ()
+    thin: int = 1

@@ -64,7 +64,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Run:
-    """How the draws were made. `tune` and `draws` are per chain; `timing` is in seconds.
+    """How the draws were made. `tune` and `draws` are per chain; one transition of `thin` was kept; `timing` is in seconds.
 
     `timing` has the keys import_s, compile_s, warmup_s, sample_s, recover_s, total_s, as far as they are known.
     `gradient_evaluations` is the mean over chains.
@@ -77,6 +77,7 @@ class Run:
     draws: int
     tune: int
     kernel: str
+    thin: int = 1
     device: str = "cpu"
     dtype: str = "float64"
     marginalized: tuple[str, ...] = ()
