@@ -56,6 +56,7 @@ def simplify(module: GraphModule, example: Sequence[Tensor]) -> GraphModule:
 
     A graph that writes into tensors or draws random numbers is returned as it is: none of the steps would be safe.
     """
+    _view_anew(module)
     if not all(_is_pure(node) for node in module.graph.nodes):
         return module
     values = recorded_values(module, example)
@@ -69,6 +70,23 @@ def simplify(module: GraphModule, example: Sequence[Tensor]) -> GraphModule:
     _forget_unused(module)
     module.recompile()
     return module
+
+
+_VIEWS_IN_PLACE = ("squeeze_", "unsqueeze_", "transpose_", "t_")
+
+
+def _view_anew(module: GraphModule) -> None:
+    """Let operations that change a tensor's shape in place return a view: a product with a vector records such ones."""
+    for node in list(module.graph.nodes):
+        if not isinstance(node.target, torch._ops.OpOverload):
+            continue
+        name, source = node.target._schema.name.removeprefix("aten::"), node.args[0] if node.args else None
+        if name in _VIEWS_IN_PLACE and isinstance(source, Node):
+            later = [user for user in source.users if user is not node and user > node]
+            node.target = getattr(getattr(_aten, name.removesuffix("_")), node.target._overloadname)
+            for user in later:
+                user.replace_input_with(source, node)
+    module.recompile()
 
 
 class _Recorder(Interpreter):

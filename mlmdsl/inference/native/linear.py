@@ -25,13 +25,11 @@ def _product(writer: Writer, node: Node) -> Value:
 
 
 def _multiply(writer: Writer, out: View, a: View, b: View) -> None:
-    rows = out if len(a.shape) > 1 else _with_axis(out, len(out.shape))
-    whole = rows if len(b.shape) > 1 else _with_axis(rows, len(rows.shape))
-    if len(a.shape) == 1:
-        a = _with_axis(a, 0)
-        whole = _with_axis(out, 0) if len(b.shape) > 1 else _with_axis(_with_axis(out, 0), 0)
+    whole = out
     if len(b.shape) == 1:
-        b = _with_axis(b, 1)
+        b, whole = _with_axis(b, 1), _with_axis(whole, len(whole.shape))
+    if len(a.shape) == 1:
+        a, whole = _with_axis(a, 0), _with_axis(whole, 0)
     batch, (n, m), inner = whole.shape[:-2], whole.shape[-2:], a.shape[-1]
     nest = plain_nest((*batch, n))
     lead, i = nest.index[: len(batch)], nest.index[-1]

@@ -216,7 +216,7 @@ def _translated(writer: Writer, node: Node, table: dict[str, Lowering]) -> Value
 
 def _elementwise(writer: Writer, node: Node, name: str) -> Value:
     shape, dtype = writer.shape(node), writer.dtype(node)
-    template, arguments = _form(node, name, dtype == torch.bool)
+    template, arguments = _form(node, name)
     operands = [writer.operand(argument, shape) for argument in arguments]
     made = _combined(template, operands, shape, dtype)
     if len(made.template) > LONGEST_FORMULA or len(made.leaves) > MOST_LEAVES:
@@ -254,44 +254,78 @@ def _combined(template: str, operands: Sequence[Formula], shape: tuple[int, ...]
     return Formula(template.format(*texts), tuple(leaves), shape, dtype)
 
 
-def _form(node: Node, name: str, is_bool: bool) -> tuple[str, list[Any]]:
-    """The template of a call, and its operands in the template's order."""
-    template, arguments, options = TEMPLATES[name], list(node.args), dict(node.kwargs)
-    schema = node.target._schema  # type: ignore[union-attr]
+Form = tuple[str, list[Any]]
+"""A template with its operands in the template's order."""
+
+
+def _form(node: Node, name: str) -> Form:
+    """The form of a call."""
+    arguments, options = list(node.args), dict(node.kwargs)
     for dropped in ("dtype", "layout", "device", "pin_memory", "memory_format", "non_blocking"):
         options.pop(dropped, None)
-    if name in ("add", "sub", "rsub"):
-        alpha = options.pop("alpha", arguments.pop() if len(arguments) > 2 else 1)
-        scaled = alpha * arguments[1] if isinstance(arguments[1], int | float) else arguments[1]
-        template = template if alpha == 1 or scaled is not arguments[1] else template.replace("{1}", f"{literal(alpha)} * {{1}}")
-        arguments[1] = scaled
-    elif name == "pow":
-        if arguments[1] in POWERS:
-            return POWERS[arguments[1]], arguments[:1]
-    elif name in ("addcmul", "addcdiv"):
-        arguments = [*arguments[:3], options.pop("value", 1)]
-    elif name in ("softplus", "softplus_backward", "nan_to_num", "round"):
-        arguments = _with_defaults(schema, arguments, options)
-    elif name == "bitwise_not":
-        template = TEMPLATES["logical_not"] if is_bool else template
-    elif name == "polygamma" and arguments[0] != 1:
-        raise Unsupported(f"{node.target} of order {arguments[0]}")
-    elif name == "logit" and len(arguments) > 1:
-        raise Unsupported(f"{node.target} with eps")
-    if options or len(arguments) > template.count("{") or (name == "round" and len(arguments) > 1):
+    template, arguments = _FORMS.get(name, _plain)(TEMPLATES[name], node, arguments, options)
+    if options or len(arguments) > template.count("{"):
         raise Unsupported(f"{node.target} with options")
     return template, arguments
 
 
-_NAN_TO_NUM = (0.0, 1.7976931348623157e308, -1.7976931348623157e308)
+def _plain(template: str, node: Node, arguments: list[Any], options: dict[str, Any]) -> Form:
+    return template, arguments
 
 
-def _with_defaults(schema: Any, arguments: list[Any], options: dict[str, Any]) -> list[Any]:
-    """Every argument of the schema; those of `nan_to_num` that are None have values of their own."""
-    named = [argument for argument in schema.arguments if argument.name != "decimals"]
-    found = list(arguments)
-    for argument in named[len(found) :]:
-        found.append(options.pop(argument.name, argument.default_value))
-    if schema.name == "aten::nan_to_num":
-        found[1:] = [own if given is None else given for given, own in zip(found[1:], _NAN_TO_NUM, strict=True)]
-    return found
+def _scaled(template: str, node: Node, arguments: list[Any], options: dict[str, Any]) -> Form:
+    """`alpha` times the second operand."""
+    alpha = options.pop("alpha", arguments.pop() if len(arguments) > 2 else 1)
+    if isinstance(arguments[1], int | float):
+        return template, [arguments[0], alpha * arguments[1]]
+    return template if alpha == 1 else template.replace("{1}", f"{literal(alpha)} * {{1}}"), arguments
+
+
+def _power(template: str, node: Node, arguments: list[Any], options: dict[str, Any]) -> Form:
+    named = POWERS.get(arguments[1]) if isinstance(arguments[1], int | float) else None
+    return (template, arguments) if named is None else (named, arguments[:1])
+
+
+def _weighted(template: str, node: Node, arguments: list[Any], options: dict[str, Any]) -> Form:
+    return template, [*arguments[:3], options.pop("value", 1)]
+
+
+def _filled(template: str, node: Node, arguments: list[Any], options: dict[str, Any]) -> Form:
+    """Every argument of the schema."""
+    named = node.target._schema.arguments[len(arguments) :]  # type: ignore[union-attr]
+    return template, arguments + [options.pop(argument.name, argument.default_value) for argument in named]
+
+
+def _nan_to_num(template: str, node: Node, arguments: list[Any], options: dict[str, Any]) -> Form:
+    limits = torch.finfo(node.meta["val"].dtype) if "val" in node.meta else torch.finfo(torch.float64)
+    given = _filled(template, node, arguments, options)[1]
+    own = (0.0, limits.max, limits.min)
+    return template, [given[0], *(each if each is not None else value for each, value in zip(given[1:], own, strict=True))]
+
+
+def _copied(template: str, node: Node, arguments: list[Any], options: dict[str, Any]) -> Form:
+    return template, arguments[1:2]
+
+
+def _first_order(template: str, node: Node, arguments: list[Any], options: dict[str, Any]) -> Form:
+    if arguments[0] != 1:
+        raise Unsupported(f"{node.target} of order {arguments[0]}")
+    return template, arguments[1:]
+
+
+def _inverted(template: str, node: Node, arguments: list[Any], options: dict[str, Any]) -> Form:
+    """`~` of a truth value is its negation."""
+    is_bool = node.meta["val"].dtype == torch.bool
+    return TEMPLATES["logical_not"] if is_bool else template, arguments
+
+
+_FORMS: dict[str, Callable[[str, Node, list[Any], dict[str, Any]], Form]] = {
+    **dict.fromkeys(("add", "sub", "rsub"), _scaled),
+    **dict.fromkeys(("addcmul", "addcdiv"), _weighted),
+    **dict.fromkeys(("softplus", "softplus_backward"), _filled),
+    "pow": _power,
+    "nan_to_num": _nan_to_num,
+    "copy": _copied,
+    "polygamma": _first_order,
+    "bitwise_not": _inverted,
+}

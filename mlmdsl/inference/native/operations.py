@@ -67,7 +67,7 @@ TEMPLATES: dict[str, str] = {
     "erfc": "erfc({0})",
     "lgamma": "lgamma({0})",
     "digamma": "digamma({0})",
-    "polygamma": "polygamma({0}, {1})",
+    "polygamma": "trigamma({0})",
     # comparison and logic
     "eq": "({0} == {1})",
     "ne": "({0} != {1})",
@@ -97,10 +97,8 @@ TEMPLATES: dict[str, str] = {
     # conversions: what is stored decides
     "clone": "{0}",
     "_to_copy": "{0}",
-    "copy": "{1}",
+    "copy": "{0}",
 }
 
 POWERS = {2: "square({0})", 1: "{0}", 3: "cube({0})", 0.5: "sqrt({0})", -0.5: "(1.0 / sqrt({0}))", -1: "(1.0 / {0})", -2: "(1.0 / square({0}))"}
 """Powers with a name of their own."""
-
-SIMD_SAFE = ("exp(", "log(")

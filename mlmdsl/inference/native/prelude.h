@@ -19,7 +19,7 @@ typedef void (*kernel)(void *const *in, void *const *out, void *const *constant,
 
 static inline double square(double x) { return x * x; }
 static inline double cube(double x) { return x * x * x; }
-static inline double sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
+static inline double sign(double x) { return (x > 0) - (x < 0); }
 static inline double fractional(double x) { return x - trunc(x); }
 static inline double larger(double a, double b) { return (a > b || a != a) ? a : b; }
 static inline double smaller(double a, double b) { return (a < b || a != a) ? a : b; }
@@ -70,11 +70,10 @@ static double digamma(double x)
         - y * (1.0 / 12 - y * (1.0 / 120 - y * (1.0 / 252 - y * (1.0 / 240 - y * (1.0 / 132 - y * (691.0 / 32760 - y / 12))))));
 }
 
-/* ψ′(x) in the same way (Abramowitz & Stegun 6.4); other orders are refused before they get here */
-static double polygamma(double order, double x)
+/* ψ′(x) in the same way (Abramowitz & Stegun 6.4) */
+static double trigamma(double x)
 {
     double result = 0, sign = 1;
-    (void)order;
     if (x < 0.5) { double s = sin(M_PI * x); result = -M_PI * M_PI / (s * s); x = 1 - x; sign = -1; }
     double sum = 0;
     for (; x < 10; x++) sum += 1 / (x * x);
