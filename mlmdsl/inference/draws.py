@@ -47,8 +47,8 @@ class Draws:
     model's trace, each of shape (chain, draw, *site shape). `stats` holds (chain, draw) arrays under ArviZ's names:
     acceptance_rate, diverging, energy, lp, n_steps, reached_max_treedepth, step_size, tree_depth (the stock kernel
     gives those of them that it knows). Times are wall-clock seconds; `gradient_evaluations` is a chain's mean, warm-up
-    included. One transition of
-    `thin` is kept; the stats of a draw are those of all its transitions. `interrupted` tells that the run was stopped and holds fewer draws than were asked for.
+    included. One transition of `thin` is kept; the stats of a draw are those of all its transitions. `interrupted` tells
+    that the run was stopped and holds fewer draws than were asked for.
     """
 
     samples: Mapping[str, Array]

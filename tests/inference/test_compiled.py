@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from mlmdsl.inference import compiled, sample
-from mlmdsl.inference.compiled import compile_step, is_worth_compiling, plain_step
-from mlmdsl.inference.potential import build_potential
+from mlmdsl.inference import engine, sample
+from mlmdsl.inference.compiled import compile_step, plain_step
+from mlmdsl.inference.engine import TensorEngine
+from mlmdsl.inference.native.build import find_compiler
+from mlmdsl.inference.potential import Potential, build_potential
 from mlmdsl.inference.sites import read_sites
 from mlmdsl.inference.tree import Noise, start, tables
 
 from .models import eight_schools
 
 
+def tensor_engine(potential: Potential, depth: int = 10) -> TensorEngine:
+    return TensorEngine(potential, tables(depth, torch.device("cpu")))
+
+
 def test_only_long_runs_are_worth_compiling() -> None:
-    graph = build_potential(read_sites(eight_schools()), 2).graph
-    assert not is_worth_compiling(1_000, graph)
-    assert is_worth_compiling(1_000_000, graph)
-    assert not is_worth_compiling(1_000_000, None)
+    potential = build_potential(read_sites(eight_schools()), 2)
+    found = tensor_engine(potential)
+    assert not found.is_worth_compiling(1_000)
+    assert found.is_worth_compiling(1_000_000)
+    assert not tensor_engine(replace(potential, graph=None)).is_worth_compiling(1_000_000)
 
 
-def test_without_a_compiler_the_run_goes_on_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def without_c(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine without a C compiler."""
+    monkeypatch.setenv("CC", "no-such-compiler")
+    find_compiler.cache_clear()
+    yield
+    find_compiler.cache_clear()
+
+
+def test_without_a_c_compiler_the_run_goes_on_and_says_so(without_c: None) -> None:
+    draws = sample(eight_schools(), chains=4, draws=20, tune=40)
+    assert draws.draws == 20
+    assert [w for w in draws.warnings if "no C compiler was found (no-such-compiler)" in w and "slower" in w]
+
+
+def test_where_inductor_fails_the_run_goes_on_and_says_so(without_c: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: object, **__: object) -> None:
         raise RuntimeError("no compiler found")
 
-    monkeypatch.setattr(compiled, "WORTH_COMPILING_S", 0.0)
+    monkeypatch.setattr(engine, "WORTH_COMPILING_S", 0.0)
     monkeypatch.setattr(torch, "compile", missing)
     draws = sample(eight_schools(), chains=4, draws=20, tune=40)
     assert draws.draws == 20
@@ -62,9 +87,9 @@ def test_a_compiled_step_computes_what_the_plain_one_does() -> None:
 
 
 @pytest.mark.slow
-def test_compiled_runs_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "WORTH_COMPILING_S", 0.0)
+def test_compiled_runs_repeat(without_c: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "WORTH_COMPILING_S", 0.0)
     first, again = (sample(eight_schools(), chains=3, draws=20, tune=60, seed=4) for _ in range(2))
     assert first.compile_s > 0
-    assert first.warnings == ()
+    assert not [warning for warning in first.warnings if "inductor" in warning]
     assert np.array_equal(first.samples["mu"], again.samples["mu"])

@@ -47,7 +47,7 @@ def each(measure: Callable[[Draws], float], draws: Draws) -> list[float]:
     """A measure of (chain, draw) for each parameter of (chain, draw, P); its own remarks on few draws left out."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return [float(measure(draws[:, :, column])) for column in range(draws.shape[2])]
+        return [np.asarray(measure(draws[:, :, column])).item() for column in range(draws.shape[2])]
 
 
 @pytest.mark.parametrize("phi", [0.0, 0.5, 0.95, -0.6, 1.0])

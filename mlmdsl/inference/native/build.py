@@ -16,12 +16,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
-FLAGS = ("-O2", "-march=native", "-ftree-vectorize", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd", "-fPIC", "-shared", "-w", "-std=gnu11")
+FLAGS = (
+    *("-O2", "-march=native", "-ftree-vectorize", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd"),
+    *("-fPIC", "-shared", "-w", "-std=gnu11"),
+)
 COMPILERS = ("cc", "gcc", "clang")
 
 
@@ -29,13 +33,12 @@ class NoCompiler(Exception):
     """C cannot be compiled here; the message says why."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Build:
     """A library that is being made: `load` waits for it."""
 
     library: Path
-    process: subprocess.Popen[bytes] | None
-    unfinished: Path | None = None
+    made: Future[None] | None = None
 
     def load(self) -> ctypes.CDLL:
         """The library.
@@ -43,13 +46,8 @@ class Build:
         Raises:
             NoCompiler: the compiler failed.
         """
-        if self.process is not None and self.unfinished is not None:
-            _, errors = self.process.communicate()
-            if self.process.returncode:
-                first = (errors.decode(errors="replace").strip().splitlines() or ["no message"])[0]
-                raise NoCompiler(f"the C compiler failed: {first}")
-            self.unfinished.replace(self.library)
-            self.process = None
+        if self.made is not None:
+            self.made.result()
         return ctypes.CDLL(str(self.library))
 
 
@@ -57,26 +55,34 @@ def build(text: str) -> Build:
     """Begin to compile a C file, beside whatever else goes on.
 
     Raises:
-        NoCompiler: there is no C compiler, or no folder to write to.
+        NoCompiler: there is no C compiler, or no folder to keep libraries in.
     """
     compiler = find_compiler()
     whole = _prelude() + text
     decisive = "\0".join([whole, *compiler, *FLAGS, _version(compiler), platform.machine(), _processor()])
     library = cache_folder() / f"{hashlib.sha256(decisive.encode()).hexdigest()[:32]}.so"
-    if library.exists():
-        return Build(library, None)
+    return Build(library, None if library.exists() else _workers().submit(_compile, whole, compiler, library))
+
+
+def _compile(text: str, compiler: tuple[str, ...], library: Path) -> None:
+    """Write beside the library, then move it there: another process sees all of it or nothing."""
     try:
-        handle, unfinished = tempfile.mkstemp(suffix=".so", dir=library.parent)
-        os.close(handle)
-        command = [*compiler, *FLAGS, "-x", "c", "-", "-o", unfinished, "-lm"]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+            unfinished = Path(folder) / library.name
+            command = [*compiler, *FLAGS, "-x", "c", "-", "-o", str(unfinished), "-lm"]
+            done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
+            if done.returncode:
+                first = (done.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[0]
+                raise NoCompiler(f"the C compiler failed: {first}")
+            unfinished.replace(library)
     except OSError as error:
         raise NoCompiler(str(error)) from error
-    assert process.stdin is not None
-    process.stdin.write(whole.encode())
-    process.stdin.close()
-    process.stdin = None
-    return Build(library, process, Path(unfinished))
+
+
+@cache
+def _workers() -> ThreadPoolExecutor:
+    """Threads that wait for compilers."""
+    return ThreadPoolExecutor(max_workers=2, thread_name_prefix="cc")
 
 
 @cache

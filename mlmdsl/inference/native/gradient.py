@@ -88,7 +88,9 @@ class NativeGradient:
             for row, point in enumerate(points):
                 for found, wanted in zip((gradient[row], value[row]), graph(point), strict=True):
                     scale = wanted.abs().max().clamp(min=1)
-                    if not torch.allclose(found / scale, wanted / scale, rtol=tolerance, atol=tolerance, equal_nan=True):
+                    if not torch.allclose(
+                        found / scale, wanted / scale, rtol=tolerance, atol=tolerance, equal_nan=True
+                    ):
                         raise NoCompiler("compiled code computes something else than the model")
 
     def __call__(self, q: Tensor) -> tuple[Tensor, Tensor]:

@@ -114,7 +114,8 @@ class Nest:
 
 def plain_nest(shape: Sequence[int]) -> Nest:
     """A loop for each dimension longer than one."""
-    sizes, index = [], []
+    sizes: list[int] = []
+    index: list[str] = []
     for size in shape:
         index.append("0" if size == 1 else f"i{len(sizes)}")
         sizes += [] if size == 1 else [size]
@@ -132,9 +133,7 @@ def fused(views: Sequence[View]) -> list[View]:
         else:
             groups.append([k])
     sizes = tuple(prod(shape[k] for k in group) for group in groups)
-    return [
-        replace(view, shape=sizes, strides=tuple(view.strides[group[-1]] for group in groups)) for view in views
-    ]
+    return [replace(view, shape=sizes, strides=tuple(view.strides[group[-1]] for group in groups)) for view in views]
 
 
 def _continues(view: View, outer: int, inner: int) -> bool:

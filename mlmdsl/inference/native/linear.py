@@ -6,7 +6,6 @@ the arithmetic. `MOST_WORK` in `build.py` keeps large ones out of here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
@@ -75,9 +74,7 @@ def _add_product(writer: Writer, node: Node) -> Value:
 def transposed(view: View) -> View:
     """The last two axes exchanged."""
     shape, strides = view.shape, view.strides
-    return replace(
-        view, shape=(*shape[:-2], shape[-1], shape[-2]), strides=(*strides[:-2], strides[-1], strides[-2])
-    )
+    return replace(view, shape=(*shape[:-2], shape[-1], shape[-2]), strides=(*strides[:-2], strides[-1], strides[-2]))
 
 
 def _cholesky(writer: Writer, node: Node) -> Value:
@@ -146,7 +143,8 @@ def _substitute(writer: Writer, a: View, b: View, x: View, upper: bool, unit: bo
         f"for ({span})",
         f"{{ double f = {at(a, 'i', 'k')};",
         f"for (int64_t c = 0; c < {m}; c++) {at(x, 'i', 'c')} -= f * {at(x, 'k', 'c')}; }}",
-        *([] if unit else [f"double inverse = 1 / {at(a, 'i', 'i')};", f"for (int64_t c = 0; c < {m}; c++) {at(x, 'i', 'c')} *= inverse;"]),
+        f"double inverse = {'1' if unit else '1 / ' + at(a, 'i', 'i')};",
+        f"for (int64_t c = 0; c < {m}; c++) {at(x, 'i', 'c')} *= inverse;",
         "}",
     ]
     writer.emit(nest.around(body))
@@ -225,5 +223,3 @@ LINEAR: dict[str, Lowering] = {
     "linalg_inv_ex": _inverse,
     "_linalg_solve_ex": _solve,
 }
-
-

@@ -193,7 +193,7 @@ def _constant(writer: Writer, node: Node) -> None:
 
 def _outputs(writer: Writer, node: Node) -> list[tuple[tuple[int, ...], torch.dtype]]:
     found = []
-    for position, argument in enumerate(node.args[0]):  # type: ignore[arg-type, union-attr]
+    for position, argument in enumerate(node.args[0]):  # type: ignore[arg-type]
         shape, dtype = writer.shape(argument), writer.dtype(argument)
         writer.emit([f"{C_TYPES[dtype]} *restrict r{position} = out[{position}];"])
         writer.assign(View.contiguous(f"r{position}", dtype, shape), writer.operand(argument, shape))
@@ -300,7 +300,16 @@ def _nan_to_num(template: str, node: Node, arguments: list[Any], options: dict[s
     limits = torch.finfo(node.meta["val"].dtype) if "val" in node.meta else torch.finfo(torch.float64)
     given = _filled(template, node, arguments, options)[1]
     own = (0.0, limits.max, limits.min)
-    return template, [given[0], *(each if each is not None else value for each, value in zip(given[1:], own, strict=True))]
+    return template, [
+        given[0],
+        *(each if each is not None else value for each, value in zip(given[1:], own, strict=True)),
+    ]
+
+
+def _clamped(template: str, node: Node, arguments: list[Any], options: dict[str, Any]) -> Form:
+    """A bound that is not given is infinite."""
+    value, low, high = _filled(template, node, arguments, options)[1]
+    return template, [value, -inf if low is None else low, inf if high is None else high]
 
 
 def _copied(template: str, node: Node, arguments: list[Any], options: dict[str, Any]) -> Form:
@@ -323,6 +332,7 @@ _FORMS: dict[str, Callable[[str, Node, list[Any], dict[str, Any]], Form]] = {
     **dict.fromkeys(("add", "sub", "rsub"), _scaled),
     **dict.fromkeys(("addcmul", "addcdiv"), _weighted),
     **dict.fromkeys(("softplus", "softplus_backward"), _filled),
+    "clamp": _clamped,
     "pow": _power,
     "nan_to_num": _nan_to_num,
     "copy": _copied,

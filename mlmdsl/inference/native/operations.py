@@ -30,6 +30,9 @@ TEMPLATES: dict[str, str] = {
     "round": "nearbyint({0})",
     "trunc": "trunc({0})",
     "frac": "fractional({0})",
+    "clamp": "smaller(larger({0}, {1}), {2})",
+    "clamp_min": "larger({0}, {1})",
+    "clamp_max": "smaller({0}, {1})",
     "addcmul": "({0} + {3} * {1} * {2})",
     "addcdiv": "({0} + {3} * {1} / {2})",
     "lerp": "mix({0}, {1}, {2})",
@@ -100,5 +103,13 @@ TEMPLATES: dict[str, str] = {
     "copy": "{0}",
 }
 
-POWERS = {2: "square({0})", 1: "{0}", 3: "cube({0})", 0.5: "sqrt({0})", -0.5: "(1.0 / sqrt({0}))", -1: "(1.0 / {0})", -2: "(1.0 / square({0}))"}
+POWERS = {
+    1: "{0}",
+    2: "square({0})",
+    3: "cube({0})",
+    0.5: "sqrt({0})",
+    -0.5: "(1.0 / sqrt({0}))",
+    -1: "(1.0 / {0})",
+    -2: "(1.0 / square({0}))",
+}
 """Powers with a name of their own."""

@@ -113,5 +113,3 @@ def _lowered(function: Callable[..., tuple[Tensor, ...]], example: Sequence[Tens
 
 def _driver() -> str:
     return resources.files(__package__).joinpath("driver.h").read_text(encoding="utf-8")
-
-

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.fx import Node
 
-from mlmdsl.inference.native.layout import C_TYPES, Formula, View, element, formula, fused, plain_nest
+from mlmdsl.inference.native.layout import Formula, View, element, formula, fused, plain_nest
 from mlmdsl.inference.native.lower import Lowering, Unsupported, Value, Writer, literal
 
 # ── views ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -37,7 +37,9 @@ def _reshape(writer: Writer, node: Node) -> Value:
     shape = writer.shape(node)
     held = writer.stored(node.args[0])  # type: ignore[arg-type]
     moved = held.like(lambda x: x.view(shape))
-    return moved if moved is not None else replace(writer.store(formula(held)), shape=shape, strides=View.contiguous("", held.dtype, shape).strides)
+    if moved is not None:
+        return moved
+    return View.contiguous(writer.store(formula(held)).pointer, held.dtype, shape)
 
 
 def _flip(writer: Writer, node: Node) -> Value:
@@ -92,13 +94,15 @@ def _fold(
 ) -> None:
     start, step, finish, simd = form
     outer = plain_nest(out.shape)
-    inner = fused([_along(leaf, dims) for leaf in held.leaves] or [_along(View.contiguous("", out.dtype, held.shape), dims)])
+    inner = fused(
+        [_along(leaf, dims) for leaf in held.leaves] or [_along(View.contiguous("", out.dtype, held.shape), dims)]
+    )
     sizes = inner[0].shape
     names = [f"j{k}" for k in range(len(sizes))]
-    leaves = [
-        element(leaf.pointer, leaf.offset, [*zip(outer.index, _along(leaf, kept).strides, strict=True), *zip(names, part.strides, strict=True)])
-        for leaf, part in zip(held.leaves, inner, strict=False)
-    ]
+    leaves = []
+    for leaf, part in zip(held.leaves, inner, strict=False):
+        terms = [*zip(outer.index, _along(leaf, kept).strides, strict=True), *zip(names, part.strides, strict=True)]
+        leaves.append(element(leaf.pointer, leaf.offset, terms))
     count = 1
     lines = [f"double total = {start};"]
     for k, (name, size) in enumerate(zip(names, sizes, strict=True)):
@@ -163,7 +167,7 @@ def _scan(start: str, step: str) -> Lowering:
 def _cat(writer: Writer, node: Node) -> Value:
     parts = [part for part in node.args[0] if writer.shape(part) != (0,)]  # type: ignore[union-attr, arg-type]
     out = writer.buffer(writer.shape(node), writer.dtype(node))
-    dim = int(node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)) % len(out.shape)  # type: ignore[arg-type, call-overload]
+    dim = int(node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)) % len(out.shape)  # type: ignore[arg-type]
     start = 0
     for part in parts:
         shape = writer.shape(part)  # type: ignore[arg-type]
@@ -175,7 +179,7 @@ def _cat(writer: Writer, node: Node) -> Value:
 def _stack(writer: Writer, node: Node) -> Value:
     parts = list(node.args[0])  # type: ignore[arg-type]
     out = writer.buffer(writer.shape(node), writer.dtype(node))
-    dim = int(node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)) % len(out.shape)  # type: ignore[arg-type, call-overload]
+    dim = int(node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)) % len(out.shape)  # type: ignore[arg-type]
     for k, part in enumerate(parts):
         place = out.narrowed(dim, k, 1)
         shape = tuple(size for d, size in enumerate(place.shape) if d != dim)
@@ -207,7 +211,7 @@ def _pad(writer: Writer, node: Node) -> Value:
     writer.fill(out, value)  # type: ignore[arg-type]
     place, part = out, writer.stored(source)  # type: ignore[arg-type]
     for k in range(len(widths) // 2):
-        dim, before = len(out.shape) - 1 - k, int(widths[2 * k])  # type: ignore[arg-type]
+        dim, before = len(out.shape) - 1 - k, int(widths[2 * k])
         cut = max(0, -before)
         size = min(part.shape[dim] - cut, out.shape[dim] - max(0, before))
         part = part.narrowed(dim, cut, size)
@@ -242,28 +246,17 @@ def _diag_embed(writer: Writer, node: Node) -> Value:
     return out
 
 
-def _clamp(writer: Writer, node: Node) -> Value:
-    shape, dtype = writer.shape(node), writer.dtype(node)
-    given = {"min": None, "max": None, **dict(zip(("min", "max"), node.args[1:], strict=False)), **node.kwargs}
-    value = writer.operand(node.args[0], shape)
-    made, leaves = value.template, list(value.leaves)
-    for name, function in (("min", "larger"), ("max", "smaller")):
-        if given[name] is not None:
-            bound = writer.operand(given[name], shape)
-            text = bound.template.format(*(f"{{{len(leaves) + k}}}" for k in range(len(bound.leaves))))
-            leaves += bound.leaves
-            made = f"{function}({made}, {text})"
-    return writer.store(Formula(made, tuple(leaves), shape, dtype))
-
-
 # ── indexing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+_broadcast: Any = torch.broadcast_shapes
 
 
 def _indexed(writer: Writer, view: View, indices: Sequence[Any]) -> tuple[list[str], tuple[int, ...], list[str]]:
     """Index a view by tensors (or None): the statements that read the indices, the shape of the result, the view's index."""
     listed = [*indices, *[None] * (len(view.shape) - len(indices))]
     taken = [k for k, index in enumerate(listed) if index is not None]
-    common = torch.broadcast_shapes(*(writer.shape(listed[k]) for k in taken))
+    common = _broadcast(*(writer.shape(listed[k]) for k in taken))
     adjacent = taken == list(range(taken[0], taken[-1] + 1))
     lead = taken[0] if adjacent else 0
     rest = [k for k in range(len(view.shape)) if k not in taken]
@@ -364,9 +357,8 @@ def _constant_like(writer: Writer, node: Node) -> Value:
 
 
 STRUCTURE: dict[str, Lowering] = {
-    **dict.fromkeys(
-        ("t", "permute", "transpose", "expand", "unsqueeze", "squeeze", "slice", "select", "diagonal", "detach", "alias", "movedim", "unfold"), _view
-    ),
+    **dict.fromkeys(("t", "permute", "transpose", "expand", "unsqueeze", "squeeze", "detach", "alias"), _view),
+    **dict.fromkeys(("slice", "select", "diagonal", "movedim", "unfold"), _view),
     **dict.fromkeys(("view", "_unsafe_view", "reshape", "flatten", "unflatten"), _reshape),
     **dict.fromkeys(("split", "split_with_sizes", "unbind", "chunk"), _split),
     **dict.fromkeys(("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"), _constant_like),
@@ -389,9 +381,6 @@ STRUCTURE: dict[str, Lowering] = {
     "tril": _triangle("<="),
     "triu": _triangle(">="),
     "diag_embed": _diag_embed,
-    "clamp": _clamp,
-    "clamp_min": _clamp,
-    "clamp_max": lambda writer, node: _clamp_max(writer, node),
     "index": _index,
     "index_put": _index_put,
     "index_select": _index_select,
@@ -399,13 +388,3 @@ STRUCTURE: dict[str, Lowering] = {
     "gather": _gather,
     "scatter_add": _scatter_add,
 }
-
-
-def _clamp_max(writer: Writer, node: Node) -> Value:
-    shape, dtype = writer.shape(node), writer.dtype(node)
-    value, bound = (writer.operand(argument, shape) for argument in node.args)
-    text = bound.template.format(*(f"{{{len(value.leaves) + k}}}" for k in range(len(bound.leaves))))
-    return writer.store(Formula(f"smaller({value.template}, {text})", (*value.leaves, *bound.leaves), shape, dtype))
-
-
-__all__ = ["C_TYPES", "STRUCTURE"]

@@ -33,9 +33,7 @@ def lowered(function: Callable[..., Any], inputs: Sequence[Tensor], name: str) -
 
 def outputs(cases: Mapping[str, Case]) -> dict[str, tuple[Tensor, ...]]:
     """What the compiled form of each case computes, from one library for all."""
-    functions = {
-        key: lowered(function, inputs, f"f{k}") for k, (key, (function, inputs)) in enumerate(cases.items())
-    }
+    functions = {key: lowered(function, inputs, f"f{k}") for k, (key, (function, inputs)) in enumerate(cases.items())}
     library = build("\n".join(function.text for function in functions.values())).load()
     return {key: _called(library, function, cases[key][1]) for key, function in functions.items()}
 

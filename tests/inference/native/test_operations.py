@@ -39,8 +39,14 @@ CASES: dict[str, Case] = {
         for name in names.split()
     },
     **{name: (getattr(aten, name), [WIDE, OTHER]) for name in BINARY.split()},
-    **{f"{name}-odd": (getattr(aten, name), [ODD]) for name in "exp log1p sigmoid tanh isnan isinf isfinite abs sign".split()},
-    **{f"{name}-odd": (getattr(aten, name), [ODD, ODD.flip(0)]) for name in "maximum minimum logaddexp lt ge eq".split()},
+    **{
+        f"{name}-odd": (getattr(aten, name), [ODD])
+        for name in ["exp", "log1p", "sigmoid", "tanh", "isnan", "isinf", "isfinite", "abs", "sign"]
+    },
+    **{
+        f"{name}-odd": (getattr(aten, name), [ODD, ODD.flip(0)])
+        for name in ["maximum", "minimum", "logaddexp", "lt", "ge", "eq"]
+    },
     "rsub": (lambda x: aten.rsub.Scalar(x, 2.0), [WIDE]),
     "add-alpha": (lambda x, y: torch.add(x, y, alpha=-0.5), [WIDE, OTHER]),
     "sub-alpha": (lambda x, y: torch.sub(x, y, alpha=3), [WIDE, OTHER]),
