@@ -26,7 +26,12 @@ import numpy as np
 from tests.benchmarks.peers.program import PRINTED
 from tests.benchmarks.report import flags, installed, show_table, worst
 
-IMPORTS = {"mlmdsl": "torch, pyro, pandas, arviz, rich", "numpyro": "numpyro", "pymc": "pymc, nutpie, arviz", "pyro": "pyro"}
+IMPORTS = {
+    "mlmdsl": "torch, pyro, pandas, arviz, rich",
+    "numpyro": "numpyro",
+    "pymc": "pymc, nutpie, arviz",
+    "pyro": "pyro",
+}
 
 
 class Cold(NamedTuple):

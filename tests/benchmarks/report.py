@@ -47,14 +47,15 @@ Runner = Callable[[int], Result]
 
 
 def worst(samples: Mapping[str, Any]) -> tuple[float, float]:
-    """The smallest bulk ESS and the greatest R-hat of all elements that vary, of arrays (chain, draw, …)."""
+    """The smallest bulk ESS and the greatest R-hat (NaN of one chain) of all elements that vary, of arrays (chain, draw, …)."""
     import arviz as az
 
     columns = [np.asarray(value).reshape(*value.shape[:2], -1) for value in samples.values()]
     flat = np.concatenate(columns, axis=2)
     flat = flat[:, :, flat.std((0, 1)) > 1e-9]
     data = az.convert_to_dataset({"x": flat})
-    return float(az.ess(data)["x"].min()), float(az.rhat(data)["x"].max())
+    rhat = float(az.rhat(data)["x"].max()) if len(flat) > 1 else float("nan")
+    return float(az.ess(data)["x"].min()), rhat
 
 
 def over_seeds(results: Sequence[Result]) -> Result:
@@ -98,7 +99,9 @@ def flags(doc: str | None, models: bool = True, seeds: bool = True) -> argparse.
     """The flags that parts have in common."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     if models:
-        parser.add_argument("--models", type=_names(CHEESE), default=CHEESE, metavar="NAME,…", help="which cheese models")
+        parser.add_argument(
+            "--models", type=_names(CHEESE), default=CHEESE, metavar="NAME,…", help="which cheese models"
+        )
     parser.add_argument(
         "--peers", type=_names((*PEERS, "none")), default=DEFAULT_PEERS, metavar="NAME,…",
         help=f"of {', '.join(PEERS)}; or none (default: {DEFAULT_PEERS})",
