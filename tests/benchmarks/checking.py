@@ -23,7 +23,9 @@ def main() -> None:
     statements = len(spec.tree.models[0].body)
     parsed = perf_counter()
     spec.check()
-    print(f"{lines} lines, {statements} statements: parse {parsed - started:.2f} s, check {perf_counter() - parsed:.2f} s")
+    print(
+        f"{lines} lines, {statements} statements: parse {parsed - started:.2f} s, check {perf_counter() - parsed:.2f} s"
+    )
 
 
 if __name__ == "__main__":
