@@ -57,7 +57,7 @@ def simplify(module: GraphModule, example: Sequence[Tensor]) -> GraphModule:
     A graph that writes into tensors or draws random numbers is returned as it is: none of the steps would be safe.
     """
     _view_anew(module)
-    if not all(_is_pure(node) for node in module.graph.nodes):
+    if not is_pure(module):
         return module
     values = recorded_values(module, example)
     _fold_constants(module, values)
@@ -116,10 +116,20 @@ def _forget_unused(module: GraphModule) -> None:
             delattr(module, name)
 
 
-def _is_pure(node: Node) -> bool:
-    if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
-        return True
-    return not node.target._schema.is_mutable and torch.Tag.nondeterministic_seeded not in node.target.tags
+def is_pure(module: GraphModule) -> bool:
+    """Whether a graph draws no random numbers and writes into no tensors but constants that it made itself."""
+    constant: set[Node] = set()
+    for node in module.graph.nodes:
+        fixed = node.op == "get_attr" or node.op == "call_function" and all(a in constant for a in node.all_input_nodes)
+        if fixed:
+            constant.add(node)
+        if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
+            continue
+        if torch.Tag.nondeterministic_seeded in node.target.tags:
+            return False
+        if node.target._schema.is_mutable and not (fixed and all(a.op != "get_attr" for a in node.all_input_nodes[:1])):
+            return False
+    return True
 
 
 def _fold_constants(module: GraphModule, values: dict[Node, Any]) -> None:
@@ -137,6 +147,9 @@ def _fold_constants(module: GraphModule, values: dict[Node, Any]) -> None:
             values[replacement] = value
             constant.add(replacement)
             node.replace_all_uses_with(replacement)
+    for node in reversed(list(module.graph.nodes)):
+        if node.op == "call_function" and node in constant and not node.users:
+            module.graph.erase_node(node)  # what writes into a constant is kept otherwise
 
 
 def _is_fixed(node: Node, constant: set[Node]) -> bool:

@@ -14,15 +14,23 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch._decomp import get_decompositions
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from mlmdsl.inference.graph import simplify
+from mlmdsl.inference.graph import is_pure, simplify
 from mlmdsl.inference.sites import Sites, isolated_randomness
 
+_aten = torch.ops.aten
+_COMPOSED = (
+    *(_aten.log_sigmoid_forward, _aten.log_sigmoid_backward, _aten._softmax, _aten._softmax_backward_data),
+    *(_aten._log_softmax, _aten._log_softmax_backward_data, _aten.logsumexp, _aten.logit_backward),
+)
+"""Operations that are recorded as those they are made of."""
 GradientAndValue = Callable[[Tensor], tuple[Tensor, Tensor]]
 """q (chain, D) → ∇U(q) (chain, D) and U(q) (chain,)."""
 
@@ -75,7 +83,7 @@ def record_gradient(sites: Sites, seed: int = 0) -> tuple[GraphModule, Tensor]:
     plain = torch.func.grad_and_value(sites.potential)
     points = _points(sites, 3, seed)
     try:
-        graph = _record(plain, points[0])
+        graph = _record(plain, points[0], get_decompositions(_COMPOSED))
         with torch.no_grad():
             found = [graph(q) for q in -points]
     except Exception as error:  # make_fx raises whatever the model's operations raise under tracing
@@ -85,15 +93,23 @@ def record_gradient(sites: Sites, seed: int = 0) -> tuple[GraphModule, Tensor]:
     return graph, points[0]
 
 
-def _record(batched: GradientAndValue, points: Tensor) -> GraphModule:
-    def functional(q: Tensor) -> tuple[Tensor, Tensor]:
-        result: tuple[Tensor, Tensor] = torch.func.functionalize(batched, remove="mutations")(q)
-        return result
-
+def _record(batched: GradientAndValue, points: Tensor, decomposed: Any = None) -> GraphModule:
     with silent_vmap():
-        graph = make_fx(functional)(points)
+        graph = make_fx(_functional(batched), decomposition_table=decomposed)(points)
+        if not is_pure(graph):  # what an operation is made of may write into tensors
+            graph = make_fx(_functional(graph))(points)
     with torch.no_grad():
         return simplify(graph, [points])
+
+
+def _functional(function: GradientAndValue) -> GradientAndValue:
+    """The same function without writing into tensors."""
+
+    def functional(q: Tensor) -> tuple[Tensor, Tensor]:
+        result: tuple[Tensor, Tensor] = torch.func.functionalize(function, remove="mutations")(q)
+        return result
+
+    return functional
 
 
 def _check_batched(sites: Sites, batched: GradientAndValue, points: Tensor) -> None:

@@ -68,6 +68,7 @@ TEMPLATES: dict[str, str] = {
     # special functions
     "erf": "erf({0})",
     "erfc": "erfc({0})",
+    "special_erfcx": "erfcx({0})",
     "lgamma": "lgamma({0})",
     "digamma": "digamma({0})",
     "polygamma": "trigamma({0})",
@@ -99,6 +100,7 @@ TEMPLATES: dict[str, str] = {
     "threshold_backward": "({1} > {2} ? {0} : 0)",
     # conversions: what is stored decides
     "clone": "{0}",
+    "lift_fresh_copy": "{0}",
     "_to_copy": "{0}",
     "copy": "{0}",
 }

@@ -58,6 +58,14 @@ static inline double nan_to_num(double x, double nan, double top, double bottom)
     return x != x ? nan : x == INFINITY ? top : x == -INFINITY ? bottom : x;
 }
 
+/* exp(x²) erfc(x): the asymptotic series where erfc itself would vanish (Abramowitz & Stegun 7.1.23) */
+static double erfcx(double x)
+{
+    if (x < 20) return exp(x * x) * erfc(x);
+    double y = 0.5 / (x * x);
+    return (1 - y * (1 - 3 * y * (1 - 5 * y * (1 - 7 * y * (1 - 9 * y))))) / (x * 1.7724538509055160273);
+}
+
 /* ψ(x): recurrence up to 10, then the asymptotic series; reflection for x < 0 (Abramowitz & Stegun 6.3) */
 static double digamma(double x)
 {

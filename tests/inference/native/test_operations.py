@@ -77,6 +77,8 @@ CASES: dict[str, Case] = {
     "bitwise_not": (torch.bitwise_not, [TRUTH]),
     "bitwise_not-whole": (torch.bitwise_not, [WHOLE]),
     **{f"bitwise_{name}": (getattr(torch, f"bitwise_{name}"), [WHOLE, WHOLE.flip(0)]) for name in ("and", "or", "xor")},
+    "lift_fresh_copy": (aten.lift_fresh_copy, [WIDE]),
+    "special_erfcx": (torch.special.erfcx, [torch.tensor([-3.0, -0.5, 0.0, 0.7, 5.0, 19.9, 20.1, 300.0]).double()]),
     "_to_copy": (lambda x: x.to(torch.float64), [WHOLE]),
     "_to_copy-bool": (lambda x: x.to(torch.bool), [WHOLE]),
     "_to_copy-whole": (lambda x: x.to(torch.int64), [WIDE]),
