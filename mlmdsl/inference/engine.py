@@ -77,7 +77,7 @@ class NativeEngine:
     def __init__(self, sites: Sites, settings: Settings) -> None:
         started = perf_counter()
         graph, example = record_gradient(sites, settings.seed)
-        self.gradient = NativeGradient(graph, example)
+        self.gradient = NativeGradient(graph, example, settings.chains)
         self.table = tables(settings.max_depth, sites.device)
         self.always_dense = 1 < sites.dim <= ALWAYS_DENSE
         state = example_state(example.expand(settings.chains, -1), self.table)
@@ -89,7 +89,9 @@ class NativeEngine:
         self.gradient.verify(graph, example)
         self.evaluate: GradientAndValue = self.gradient
         self.notes: tuple[str, ...] = ()
-        self.seconds_per_step = STEP_S + settings.chains * self.gradient.function.work * SECONDS_PER_FLOP
+        self.seconds_per_step = (
+            STEP_S + settings.chains * self.gradient.function.work * SECONDS_PER_FLOP / self.gradient.threads
+        )
         self.compile_s = perf_counter() - started
 
     def _factor(self, factor: Tensor) -> Tensor:

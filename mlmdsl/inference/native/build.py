@@ -24,7 +24,7 @@ from pathlib import Path
 
 FLAGS = (
     *("-O2", "-march=native", "-ftree-vectorize", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd"),
-    *("-fPIC", "-shared", "-w", "-std=gnu11"),
+    *("-fPIC", "-shared", "-pthread", "-w", "-std=gnu11"),
 )
 COMPILERS = ("cc", "gcc", "clang")
 
@@ -58,7 +58,7 @@ def build(text: str) -> Build:
         NoCompiler: there is no C compiler, or no folder to keep libraries in.
     """
     compiler = find_compiler()
-    whole = _prelude() + text
+    whole = header("prelude.h") + text
     decisive = "\0".join([whole, *compiler, *FLAGS, _version(compiler), platform.machine(), _processor()])
     library = cache_folder() / f"{hashlib.sha256(decisive.encode()).hexdigest()[:32]}.so"
     return Build(library, None if library.exists() else _workers().submit(_compile, whole, compiler, library))
@@ -113,8 +113,9 @@ def cache_folder() -> Path:
 
 
 @cache
-def _prelude() -> str:
-    return resources.files(__package__).joinpath("prelude.h").read_text(encoding="utf-8")
+def header(name: str) -> str:
+    """A C file of this folder."""
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 @cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from importlib import resources
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from mlmdsl.inference.graph import recorded_values, simplify
 from mlmdsl.inference.metric import Metric
-from mlmdsl.inference.native.build import build
+from mlmdsl.inference.native.build import build, header
 from mlmdsl.inference.native.gradient import NativeGradient, loaded, pointers
 from mlmdsl.inference.native.lower import Function, lower
 from mlmdsl.inference.tree import Noise, State, Tables, drifted, leapfrog, settle
@@ -34,7 +33,7 @@ class NativeSteps:
         like = state.tree_momentum
         drift = _drift(state, factor)
         follow = _settle(state, factor, table, like)
-        self._build = build(f"{drift.text}\n{follow.text}\n{_driver()}")
+        self._build = build("\n".join([header("rows.h"), drift.text, follow.text, header("driver.h")]))
         self._library: ctypes.CDLL | None = None
         self.drift, self.settle = loaded(drift), loaded(follow)
         self.chains, self.row = chains, follow.outputs[-1][0]
@@ -54,14 +53,10 @@ class NativeSteps:
         changing = [part.contiguous() for part in noise]
         staying = [size, max_size, factor.contiguous()]
         self._library.steps(
-            self.gradient.library.gradient,
-            *self.gradient.part.arguments,
+            *self.gradient.call(self.chains, *self.moved),
             *self.drift.arguments,
             *self.settle.arguments,
             ctypes.c_int64(count),
-            ctypes.c_int64(self.chains),
-            self.gradient.row_bytes,
-            *(ctypes.c_void_p(part.data_ptr()) for part in self.moved),
             ctypes.c_int64(FIELDS),
             pointers(before),
             pointers(spare),
@@ -109,7 +104,3 @@ def _lowered(function: Callable[..., tuple[Tensor, ...]], example: Sequence[Tens
     with torch.no_grad():
         graph = simplify(make_fx(function)(*example), example)
         return lower(graph, recorded_values(graph, example), name)
-
-
-def _driver() -> str:
-    return resources.files(__package__).joinpath("driver.h").read_text(encoding="utf-8")
