@@ -6,7 +6,7 @@ Three immutable steps: a `Spec` is what was written, `bind` gives a `Bound` with
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -323,6 +323,15 @@ class Bound:
             self._programs[key] = _executable(program, self.bound, self.spec.source, dtype, device)
         return self._programs[key]
 
+    def observed_tensors(self, dtype: DType = "float64", device: str = "cpu") -> dict[str, tuple[str, Any]]:
+        """The arrays that are observed, by the author's names: the program's own names, and its tensors."""
+        program = self._emitted(dtype, device)
+        nodes = ir.statements(self.lowered.model.body)
+        observed = {node.target for node in nodes if isinstance(node, ir.Sample) and node.observed is not None}
+        given = _tensors(program, self.bound, dtype, device, observed)
+        own = {name: program.arguments[name] for name in observed if name in program.arguments}
+        return {name: (python, given[python]) for name, python in own.items() if hasattr(given.get(python), "dim")}
+
     def sample(
         self,
         *,
@@ -339,8 +348,14 @@ class Bound:
         progress: Callable[[Progress], None] | None = None,
         checkpoint: str | Path | None = None,
         resume: str | Path | None = None,
+        log_likelihood: bool = False,
+        predictive: bool = False,
     ) -> Fit:
-        """Draw from the posterior with NUTS. `seed` is the spec's `seed!`, else drawn (see `fit.run.seed`)."""
+        """Draw from the posterior with NUTS. `seed` is the spec's `seed!`, else drawn (see `fit.run.seed`).
+
+        `log_likelihood` and `predictive` add, for each draw, the log likelihood of each observed row and a new draw of
+        it: `fit.idata` has them as `log_likelihood` and `posterior_predictive`. Each is draws × rows numbers.
+        """
         from mlmdsl.sampling import sample_bound
 
         return sample_bound(
@@ -358,6 +373,8 @@ class Bound:
             progress=progress,
             checkpoint=checkpoint,
             resume=resume,
+            log_likelihood=log_likelihood,
+            predictive=predictive,
         )
 
 
@@ -377,7 +394,7 @@ def _labels(value: object) -> tuple[tuple[str, ...] | None, ...]:
 
 
 def _executable(program: Program, bound: Arguments, source: Source, dtype: str, device: str) -> Callable[[], Any]:
-    """The model of an emitted module with its data closed over."""
+    """The model of an emitted module with its data closed over; keywords give it other data."""
     file = f"<pyro program of {source.name}:{program.name}:{dtype}:{device}:{hash(program.text):x}>"
     linecache.cache[file] = (len(program.text), None, program.text.splitlines(True), file)
     namespace: dict[str, Any] = {}
@@ -387,9 +404,9 @@ def _executable(program: Program, bound: Arguments, source: Source, dtype: str, 
     model = namespace["model"]
     from mlmdsl.runtime.shapes import OwnShapes
 
-    def run() -> Any:
+    def run(**other: Any) -> Any:
         with located(program, source, file), OwnShapes():
-            return model(**constants)
+            return model(**{**constants, **other})
 
     run.__name__ = run.__qualname__ = program.name
     return run
@@ -413,15 +430,17 @@ def located(program: Program, source: Source, file: str) -> Iterator[None]:
         raise
 
 
-def _tensors(program: Program, bound: Arguments, dtype: str, device: str) -> dict[str, Any]:
-    """The arguments as the program takes them."""
+def _tensors(
+    program: Program, bound: Arguments, dtype: str, device: str, chosen: Container[str] | None = None
+) -> dict[str, Any]:
+    """The arguments (or those chosen) as the program takes them."""
     import torch
 
     indexing = {argument.name for argument in program.model_arguments if argument.is_index}
     incomplete = {argument.name for argument in program.model_arguments if argument.has_missing}
     given: dict[str, Any] = {}
     for name, own in program.arguments.items():
-        if name not in bound.values:
+        if name not in bound.values or (chosen is not None and name not in chosen):
             continue  # a mask: it comes with its argument
         value = bound.values[name]
         known = value.known if isinstance(value, Tensor) else None
