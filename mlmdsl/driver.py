@@ -6,7 +6,7 @@ Three immutable steps: a `Spec` is what was written, `bind` gives a `Bound` with
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,21 +15,20 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.emit import Program, emit
 from mlmdsl.compiler.lower import Lowered, lower_model
 from mlmdsl.compiler.passes.marginalize import NotCollapsible, collapse, collapsed_names
 from mlmdsl.compiler.show import show_checked, show_ir, show_tree
 from mlmdsl.compiler.values import Tensor
-from mlmdsl.data.bind import Arguments, bind_arguments
+from mlmdsl.data.bind import Arguments, bind_arguments, used_columns
 from mlmdsl.data.tables import Table, read_table
 from mlmdsl.data.unbound import lower_unbound
 from mlmdsl.language import tree as syntax
 from mlmdsl.language.check import check_names
 from mlmdsl.language.errors import DataError, Diagnostic, SpecError, did_you_mean
 from mlmdsl.language.parse import parse as parse_source
+from mlmdsl.language.rows import converted, writable
 from mlmdsl.language.source import Source, Span, read_source
 from mlmdsl.language.types import Array, Axis
 
@@ -161,7 +160,7 @@ class Spec:
         if name == "tree":
             return show_tree(self.tree)
         chosen = self.model(model)
-        table = self.table(data)
+        table = self.table(data, used_columns(self.tree, chosen))
         arguments, lowered = self._staged(chosen, table, settings or {})
         if name == "checked":
             return show_checked(arguments.values, lowered.model)
@@ -181,19 +180,24 @@ class Spec:
         """The Pyro program, as Python text."""
         return self.stage("pyro", model)
 
-    def table(self, data: str | Path | pd.DataFrame | Table | None = None) -> Table | None:
-        """The table given, or the one that the `@data` block names; None where neither is there."""
+    def table(
+        self, data: str | Path | pd.DataFrame | Table | None = None, used: Collection[str] | None = None
+    ) -> Table | None:
+        """The table given, or the one that the `@data` block names; None where neither is there.
+
+        Of a file only the columns that are `used` are read, all where that is None.
+        """
         if isinstance(data, Table):
             return data
         if isinstance(data, str | Path):
-            return read_table(data)
+            return read_table(data, used=used)
         if data is not None:
             return Table.from_pandas(data) if hasattr(data, "iloc") else Table.from_mapping(dict(data))
         block = self.tree.data
         if block is None or block.path is None:
             return None
         try:
-            return read_table(block.path, self.base)
+            return read_table(block.path, self.base, used)
         except DataError as error:
             raise DataError([replace(found, span=self._path_span(block)) for found in error.diagnostics], self.source) from None
 
@@ -217,7 +221,8 @@ class Spec:
         """
         chosen = self.model(model)
         positional = {param.name for param in chosen.params if param.default is None}
-        table = None if data is None and positional and positional <= arguments.keys() else self.table(data)
+        is_given = data is None and positional and positional <= arguments.keys()
+        table = None if is_given else self.table(data, used_columns(self.tree, chosen))
         if table is None and not arguments and self.tree.data is not None:
             hint = "give one with `--data`, or as the first argument of `bind`"
             raise DataError([Diagnostic("the `@data` block names no table", self.tree.data.span, hint)], self.source)
@@ -447,11 +452,11 @@ def _tensors(
         if not isinstance(known, Array):
             given[own] = int(known) if isinstance(known, int) and not isinstance(known, bool) else known
             continue
-        kind = torch.int64 if name in indexing else torch.bool if known.values.dtype == bool else getattr(torch, dtype)
         if known.values.dtype == object:
             given[own] = None
             continue
-        given[own] = torch.as_tensor(np.array(known.values), device=device).to(kind)
-        if name in incomplete:
-            given[program.arguments[ir.mask_of(name)]] = torch.as_tensor(np.array(known.missing), device=device)
+        kind = "int64" if name in indexing else "bool" if known.values.dtype == bool else dtype
+        given[own] = torch.from_numpy(writable(converted(known.values, kind))).to(device)
+        if name in incomplete and known.missing is not None:
+            given[program.arguments[ir.mask_of(name)]] = torch.from_numpy(writable(known.missing)).to(device)
     return given

@@ -97,6 +97,18 @@ def copied(values: Values) -> Values:
     return mapped(np.array, [values])
 
 
+def writable(values: Values) -> Values:
+    """An array that others may take for one of their own: a long one shares its file, any other is a copy."""
+    if values.nbytes <= LONG or min(values.strides) < 0:
+        return copied(values)
+    shared = values.view()
+    try:
+        shared.setflags(write=True)
+    except ValueError:  # it owns its memory, which is not to be written
+        return copied(values)
+    return shared
+
+
 def total(function: Callable[..., Any], *arrays: Values) -> Any:
     """Σ over parts of what a function gives for each."""
     return sum((function(*(array[part] for array in arrays)) for part in parts(arrays[0].shape)), start=0)
