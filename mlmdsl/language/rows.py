@@ -66,17 +66,17 @@ def parts(shape: Sequence[int]) -> Iterator[slice]:
 def mapped(function: Callable[..., Values], arrays: Sequence[Values], shape: Sequence[int] | None = None) -> Values:
     """A function that goes entry by entry (or row by row), part by part.
 
-    Arrays of fewer axes than the result, or of size 1 along its first, stretch and are given whole. `shape` is the result's
-    where no array has it.
+    Arrays of fewer axes than the result, or of size 1 along its first, stretch and are given whole. `shape` is what the
+    arrays stretch to; without it the largest array's rows are those of the result.
     """
     whole = tuple(shape) if shape is not None else max((array.shape for array in arrays), key=len, default=())
     if math.prod(whole) <= PART:
         return np.asarray(function(*arrays))
     result: Values | None = None
     for part in parts(whole):
-        found = function(*(array[part] if _is_cut(array, whole) else array for array in arrays))
+        found = np.asarray(function(*(array[part] if _is_cut(array, whole) else array for array in arrays)))
         if result is None:
-            result = empty((whole[0], *found.shape[1:]), found.dtype)
+            result = empty((whole[0], *(whole[1:] if shape is not None else found.shape[1:])), found.dtype)
         result[part] = found
     assert result is not None
     return result
