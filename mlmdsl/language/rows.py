@@ -22,8 +22,8 @@ import numpy.typing as npt
 
 Values: TypeAlias = npt.NDArray[Any]
 
-LONG = 2**26
-"""The most bytes that an array has in memory of its own: 64 MiB."""
+LONG = 2**24
+"""The most bytes that an array has in memory of its own: 16 MiB."""
 
 PART = 2**20
 """The most entries that are computed at once."""
