@@ -278,11 +278,11 @@ class _Strings:
         places = np.zeros(len(texts) + 1, dtype=np.int32)
         for code in used.tolist():
             places[code] = self.known.setdefault(texts[code], len(self.known))
-        codes = places[codes]
+        known = places[codes]
         if gone.any():
-            codes[gone] = self.known.setdefault("", len(self.known))
-        self.grown.add(codes)
-        return codes
+            known[gone] = self.known.setdefault("", len(self.known))
+        self.grown.add(known)
+        return known
 
     def whole(self) -> tuple[npt.NDArray[Any], tuple[str, ...] | None]:
         codes = self.grown.whole()

@@ -109,8 +109,8 @@ class _Text:
         found = dict.fromkeys(names, pa.null())
         for batch in _Text(self.content, self.where, dict.fromkeys(names, pa.string()), self.columns).reader:
             for field, column in zip(*_read_again(batch), strict=True):
-                found[field.name] = _united(found[field.name], field.type, column)
-        return found
+                found[field.name] = _united(found[field.name], _type_of(field.type, column))
+        return {name: pa.int64() if kind == pa.int8() else kind for name, kind in found.items()}
 
 
 def _conversion(types: Mapping[str, pa.DataType], columns: list[str] | None) -> Any:
@@ -143,22 +143,30 @@ def _read_again(batch: pa.RecordBatch) -> tuple[Any, Any]:
     return table.schema, table.columns
 
 
-def _united(before: pa.DataType, kind: pa.DataType, column: pa.ChunkedArray) -> pa.DataType:
-    """The type of a column whose pieces have two: Arrow's choice for both together."""
+def _type_of(kind: pa.DataType, column: pa.ChunkedArray) -> pa.DataType:
+    """The type of a piece for `_united`, where 8-bit numbers are those that may be truths: 0 and 1."""
     import pyarrow as pa
     from pyarrow import compute
 
     if pa.types.is_temporal(kind):
         return pa.string()
-    if before == kind or pa.types.is_null(kind):
-        return before
-    if pa.types.is_null(before):
-        return kind
-    if {before, kind} == {pa.int64(), pa.float64()}:
-        return pa.float64()
-    if before == pa.bool_() and kind == pa.int64() and compute.all(compute.is_in(column, pa.array([0, 1, None]))).as_py():
-        return before
-    return pa.string()
+    if kind == pa.int64() and compute.all(compute.is_in(column, pa.array([0, 1, None]))).as_py():
+        return pa.int8()
+    return kind
+
+
+def _united(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    """The type of a column whose pieces have two: Arrow's choice for both together."""
+    import pyarrow as pa
+
+    if one == other or pa.types.is_null(other):
+        return one
+    if pa.types.is_null(one):
+        return other
+    if {one, other} == {pa.int8(), pa.bool_()}:
+        return pa.bool_()
+    numbers = [pa.int8(), pa.int64(), pa.float64()]
+    return max(one, other, key=numbers.index) if one in numbers and other in numbers else pa.string()
 
 
 # ── lines ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -133,7 +133,7 @@ def encoded(values: Values, first: int = 1) -> tuple[Values, Values]:
     """The distinct entries of a vector, sorted, and for each entry the number of its own, from `first` on."""
     if isinstance(values, Texts):
         found, numbers = values.distinct()
-        return found, mapped(lambda part: numbers[part] + first, [values.codes])
+        return found, mapped(lambda part: np.asarray(numbers[part] + first), [values.codes])
     found = distinct(values)
     return found, mapped(lambda part: (np.searchsorted(found, part) + first).astype(np.int64), [values])
 
@@ -219,6 +219,10 @@ class Growing:
         self.pieces: list[Values] = []
         self.size = 0
         self.file: IO[bytes] | None = None
+
+    def __del__(self) -> None:
+        if self.file is not None:
+            self.file.close()
 
     def add(self, piece: Values) -> None:
         """Put a piece at the end."""
