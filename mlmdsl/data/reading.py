@@ -166,7 +166,7 @@ def readable(where: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, DataError):
+        if isinstance(error, DataError | MemoryError):
             raise
         raise data_error(f"`{where}` is not in the {ending(where)} format: {str(error).splitlines()[0]}") from error
 

@@ -19,7 +19,7 @@ from mlmdsl.data.conversion import ROW, Column, from_arrow, nfc, to_array
 from mlmdsl.data.reading import Content, Wanted, data_error, ending, parse_binary, read_bytes
 from mlmdsl.data.text import DELIMITERS, Retyped, line_of_row, parse_text
 from mlmdsl.language.errors import DataError, did_you_mean
-from mlmdsl.language.rows import distinct
+from mlmdsl.language.rows import converted, copied, distinct, kept
 from mlmdsl.language.types import Array
 
 if TYPE_CHECKING:
@@ -187,11 +187,11 @@ def _table(columns: dict[str, Array], name: str, names: tuple[str, ...] = (), ro
 
 def _summary(name: str, column: Array) -> ColumnSummary:
     """The summary of a column, over the entries that are not missing."""
-    known = column.values if column.missing is None else column.values[~column.missing]
+    known = column.values if column.missing is None else kept(column.values, ~column.missing)
     found = distinct(known)
     order = {label: k for k, label in enumerate(column.categories or ())}
-    levels = sorted(found.tolist(), key=lambda label: order.get(str(label), 0)) if order else found.tolist()
-    numbers = known.astype(np.float64) if known.dtype != object and known.size else None
+    levels = sorted(found.tolist(), key=order.__getitem__) if order else found
+    numbers = converted(known, np.float64) if known.dtype != object and known.size else None
     return ColumnSummary(
         column=name,
         type=_KINDS.get(column.values.dtype.kind, "text"),
@@ -199,10 +199,10 @@ def _summary(name: str, column: Array) -> ColumnSummary:
         missing=int(column.values.size - known.size),
         min=None if numbers is None else float(numbers.min()),
         mean=None if numbers is None else float(numbers.mean()),
-        median=None if numbers is None else float(np.median(numbers)),
+        median=None if numbers is None else float(np.median(copied(numbers), overwrite_input=True)),
         max=None if numbers is None else float(numbers.max()),
         n_levels=int(found.size),
-        levels=tuple(str(label).lower() if isinstance(label, bool) else str(label) for label in levels[:_SHOWN]),
+        levels=tuple(str(label).lower() if isinstance(label, bool) else str(label) for label in np.asarray(levels[:_SHOWN], dtype=found.dtype).tolist()),
     )
 
 

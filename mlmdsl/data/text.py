@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MISSING_CELLS = ("", "NA", "N/A", "null", "NULL", "missing")
 """What a cell of a CSV file holds where its value is missing."""
 
-BLOCK = 2**24
+BLOCK = 2**22
 """Bytes of text that are read at once."""
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}

@@ -109,6 +109,18 @@ def writable(values: Values) -> Values:
     return shared
 
 
+def kept(values: Values, mask: Values) -> Values:
+    """The entries of a vector that a mask marks."""
+    if isinstance(values, Texts):
+        codes: Values = kept(values.codes, mask)
+        texts: Any = Texts(codes, values.texts)
+        return texts
+    growing = Growing(values.dtype)
+    for part in parts(values.shape):
+        growing.add(values[part][mask[part]])
+    return growing.whole()
+
+
 def total(function: Callable[..., Any], *arrays: Values) -> Any:
     """Σ over parts of what a function gives for each."""
     return sum((function(*(array[part] for array in arrays)) for part in parts(arrays[0].shape)), start=0)
@@ -126,7 +138,19 @@ def distinct(values: Values) -> Values:
     found = values[:0]
     for part in parts(values.shape):
         found = np.unique(np.concatenate([found, np.unique(values[part])]))
+        if found.size > 2 * PART:
+            return _distinct_of_many(values)
     return found
+
+
+def _distinct_of_many(values: Values) -> Values:
+    """The distinct entries of a vector that has very many, sorted."""
+    ordered = copied(values)
+    ordered.sort()
+    differs = empty(ordered.shape, np.bool_)
+    differs[:1] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=differs[1:])
+    return kept(ordered, differs)
 
 
 def encoded(values: Values, first: int = 1) -> tuple[Values, Values]:
@@ -135,7 +159,7 @@ def encoded(values: Values, first: int = 1) -> tuple[Values, Values]:
         found, numbers = values.distinct()
         return found, mapped(lambda part: np.asarray(numbers[part] + first), [values.codes])
     found = distinct(values)
-    return found, mapped(lambda part: (np.searchsorted(found, part) + first).astype(np.int64), [values])
+    return found, mapped(lambda part: np.asarray(np.searchsorted(found, part) + first, dtype=np.int64), [values])
 
 
 def first_places(values: Values) -> Values:

@@ -74,6 +74,7 @@ ENTRIES = [
     RNG.integers(0, 9, 40),
     RNG.integers(0, 2, 40) > 0,
     RNG.normal(size=40),
+    np.repeat(RNG.normal(size=40), 2),
     np.array(list("to be or not to be"), dtype=object),
     Texts(np.array([2, 0, 2, 3, 0, 2, 2, 3, 3], dtype=np.int32), ("b", "unused", "a", "")),
 ]
@@ -124,3 +125,9 @@ def test_others_share_a_long_array_and_copy_a_short_one() -> None:
     assert np.shares_memory(rows.writable(long), long) and rows.writable(long).flags.writeable
     for array in (short, owned, long[::-1]):
         assert not np.shares_memory(rows.writable(array), array)
+
+
+@pytest.mark.parametrize("values", ENTRIES)
+def test_entries_that_a_mask_keeps(values: Any) -> None:
+    mask = np.arange(len(values)) % 3 == 0
+    assert rows.kept(values, mask).tolist() == np.asarray(values)[mask].tolist()
