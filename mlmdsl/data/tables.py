@@ -191,6 +191,7 @@ def _summary(name: str, column: Array) -> ColumnSummary:
     found = distinct(known)
     order = {label: k for k, label in enumerate(column.categories or ())}
     levels = sorted(found.tolist(), key=order.__getitem__) if order else found
+    first = np.asarray(levels[:_SHOWN], dtype=found.dtype).tolist()
     numbers = converted(known, np.float64) if known.dtype != object and known.size else None
     return ColumnSummary(
         column=name,
@@ -202,7 +203,7 @@ def _summary(name: str, column: Array) -> ColumnSummary:
         median=None if numbers is None else float(np.median(copied(numbers), overwrite_input=True)),
         max=None if numbers is None else float(numbers.max()),
         n_levels=int(found.size),
-        levels=tuple(str(label).lower() if isinstance(label, bool) else str(label) for label in np.asarray(levels[:_SHOWN], dtype=found.dtype).tolist()),
+        levels=tuple(str(label).lower() if isinstance(label, bool) else str(label) for label in first),
     )
 
 
