@@ -21,7 +21,9 @@ from pyro.distributions import Unit
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
+from mlmdsl import recovery
 from mlmdsl.followed import Followed, follow
+from mlmdsl.language.rows import empty
 from mlmdsl.recovery import Values, conditioned, flattened, mapped
 from mlmdsl.runtime.columns import Columns
 from mlmdsl.runtime.constraints import columns_to_batch
@@ -31,9 +33,6 @@ from mlmdsl.runtime.typed import broadcast_shapes, draw
 Program = Callable[..., Any]
 Evaluation = Callable[[Any, Tensor], Tensor]
 Places = npt.NDArray[np.int64]
-
-CHUNK = 2**22
-"""Entries that are computed at once: 32 MiB of numbers, whatever the rows and draws."""
 
 _STREAM = 1
 """Tells predictive draws from everything else that is drawn with one seed."""
@@ -106,7 +105,7 @@ def pointwise(
 
 def _step(sites: Sequence[_Site]) -> int:
     """How many draws are computed at once."""
-    return max(1, CHUNK // max(site.places.size for site in sites))
+    return max(1, recovery.CHUNK // max(site.places.size for site in sites))
 
 
 @contextmanager
@@ -158,9 +157,10 @@ def _site(name: str, data: Mapping[str, tuple[str, Tensor]], node: Mapping[str, 
     given = node["fn"].value if is_partial else value
     array = name.split("[")[0]
     if isinstance(given, Followed) and array in data:
-        target, shape, places = array, tuple(data[array][1].shape), given.places
-    else:
-        target, shape, places = name, tuple(value.shape), torch.arange(value.numel()).reshape(value.shape)
+        target, shape, places = array, tuple(data[array][1].shape), given.places.cpu()
+    else:  # a number, or what the program computed of the data
+        shape = tuple(broadcast_shapes(value.shape, fn.batch_shape + fn.event_shape))
+        target, places = name, torch.arange(math.prod(shape)).reshape(shape)
     missing = node["fn"].missing if is_partial else torch.zeros(value.shape, dtype=torch.bool)
     laid_out = [_separated(fn, each) for each in (places, missing.cpu())]
     event = len(laid_out[0][0].event_shape)
@@ -214,7 +214,8 @@ class _Filled:
             places = site.places[:, 0] if density else site.places.ravel()
             self.into[site.name] = self._positions(places, whole)
             self.seen[self.into[site.name][~site.missing.any(axis=1)] if density else self.into[site.name]] = True
-        self.values = np.full((lead[0] * lead[1], len(self.seen)), np.nan)
+        self.repeated = density and any(len(np.unique(places)) < len(places) for places in self.into.values())
+        self.values = empty((lead[0] * lead[1], len(self.seen)), np.float64)
 
     def _positions(self, places: Places, whole: tuple[int, ...]) -> Places:
         """Where places of the argument lie along the axes that are kept."""
@@ -224,10 +225,16 @@ class _Filled:
         return np.asarray(np.ravel_multi_index([coordinates[axis] for axis in self.axes], self.shape))
 
     def put(self, start: int, found: Mapping[str, Tensor]) -> None:
-        """The results of the draws from `start` on."""
+        """The results of the draws from `start` on; densities of an entry that is observed again add up."""
         for name, positions in self.into.items():
             values = found[name].cpu().numpy()
-            self.values[start : start + len(values), positions] = values.reshape(len(values), -1)
+            values = values.reshape(len(values), -1)
+            part = self.values[start : start + len(values)]
+            if self.repeated:
+                part[:, positions] = 0
+                np.add.at(part.T, positions, values.T)
+            else:
+                part[:, positions] = values
 
     def result(self) -> Rows:
         """All entries; NaN where none is observed."""

@@ -16,6 +16,9 @@ from torch import Tensor
 Values = npt.NDArray[Any]
 Model = Callable[..., Any]
 
+CHUNK = 2**22
+"""Entries that are computed at once: 32 MiB of numbers, whatever the rows and draws."""
+
 
 def recover_effects(
     collapsed: Model, target: str, samples: Mapping[str, Values], like: Tensor, seed: int
@@ -47,7 +50,8 @@ def recompute(plain: Model, names: Sequence[str], samples: Mapping[str, Values],
         nodes = conditioned(plain, values).nodes
         return {name: nodes[name]["value"] for name in names}
 
-    return _together(mapped(sites, flat, like.new_zeros(lead[0] * lead[1])), lead)
+    largest = max(value.numel() for value in sites({name: value[0] for name, value in flat.items()}, like).values())
+    return _together(mapped(sites, flat, like.new_zeros(lead[0] * lead[1]), max(1, CHUNK // max(largest, 1))), lead)
 
 
 def flattened(samples: Mapping[str, Values], like: Tensor) -> tuple[dict[str, Tensor], tuple[int, int]]:

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from scipy import stats
 
 import mlmdsl
-from mlmdsl import pointwise
+from mlmdsl import recovery
 from mlmdsl.cli import app
 from mlmdsl.pointwise import Pointwise
 from mlmdsl.results.fit import Dim, Fit
@@ -134,10 +134,17 @@ def test_factors_are_no_rows() -> None:
     np.testing.assert_allclose(found.log_likelihood["y"].values, stats.norm.logpdf(2.0, μ, 1), **EXACT)
 
 
+def test_an_entry_observed_in_every_iteration_has_one_density() -> None:
+    text = "@model function m(x, y)\n μ ~ Normal(0, 1)\n for i in 1:3\n y[1] ~ Normal(μ * x[i], 1)\n end\nend"
+    found = rows(bound(text, x=[1.0, 2.0, 3.0], y=[0.5]), μ=(μ := draws())).log_likelihood
+    expected = stats.norm.logpdf(0.5, μ[..., None] * [1, 2, 3], 1).sum(-1, keepdims=True)
+    np.testing.assert_allclose(found["y"].values, expected, **EXACT)
+
+
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model = bound("@model function m(y)\n μ ~ Normal(0, 1)\n y .~ Normal(μ, 1)\nend", y=[1.0, 2.0, 3.0])
     whole = rows(model, μ=(μ := draws()))
-    monkeypatch.setattr(pointwise, "CHUNK", 7)
+    monkeypatch.setattr(recovery, "CHUNK", 7)
     np.testing.assert_array_equal(rows(model, μ=μ).log_likelihood["y"].values, whole.log_likelihood["y"].values)
 
 

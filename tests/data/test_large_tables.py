@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -179,3 +181,44 @@ def test_errors_name_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, l
     with pytest.raises(DataError) as caught:
         read_table("t.csv", tmp_path)
     assert words in str(caught.value)
+
+
+UNDER_A_LIMIT = """
+import re, resource, sys
+import mlmdsl, pyarrow.parquet, pyro, torch
+from mlmdsl.data.tables import read_table
+
+mlmdsl.load(sys.argv[1] + "/small.mlm").bind().compiled()  # all that is loaded late is loaded
+torch.set_num_threads(1)
+used = int(re.search(r"VmData:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
+resource.setrlimit(resource.RLIMIT_DATA, (used + 160 * 2**20,) * 2)
+bound = mlmdsl.load(sys.argv[1] + "/large.mlm").bind()
+print(bound.table.rows)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is counted as Linux does")
+def test_a_table_larger_than_memory_is_bound(tmp_path: Path) -> None:
+    """360 MB of columns, and as much that is made of them, where a process may have 160 MiB more than it has."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    def table(n: int) -> pa.Table:
+        rng = np.random.default_rng(0)
+        columns = {name: rng.normal(size=n) for name in ("a", "b", "c", "y")}
+        return pa.table({**columns, "g": pa.array(np.array(["x", "y", "z"])[rng.integers(0, 3, n)])})
+
+    parquet.write_table(table(100), tmp_path / "small.parquet")
+    with parquet.ParquetWriter(tmp_path / "large.parquet", table(1).schema, compression="none") as file:
+        for _ in range(20):
+            file.write_table(table(500_000))
+    for name in ("small", "large"):
+        (tmp_path / f"{name}.mlm").write_text(
+            f'@data "{name}.parquet" begin\n X = hcat(standardize(a), log1p.(abs.(b)), c)\n i = levels(g)\n y = y\nend\n'
+            "@model function m(X, i, y)\n β ~ filldist(Normal(0, std(y)), size(X, 2))\n"
+            " y ~ MvNormal(X * β .+ mean(y), I)\nend\n"
+        )
+    command = [sys.executable, "-c", UNDER_A_LIMIT, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "10000000", done.stderr
