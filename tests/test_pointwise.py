@@ -16,9 +16,9 @@ from scipy import stats
 import mlmdsl
 from mlmdsl import recovery
 from mlmdsl.cli import app
+from mlmdsl.observations import rows_of, with_rows
 from mlmdsl.pointwise import Pointwise
 from mlmdsl.results.fit import Dim, Fit
-from mlmdsl.sampling import rows_of, with_rows
 from tests.compiler.density import bound
 
 Values = npt.NDArray[np.float64]
