@@ -258,7 +258,8 @@ def data_(
         from mlmdsl import describe
 
         writers = {"table": describe.data_table, "json": describe.data_json, "csv": describe.data_csv}
-        report(writers[format_](_read(spec).bind(data, model=model, settings=settings)))
+        read = _read(spec)
+        report(writers[format_](read.bind(read.table(data), model=model, settings=settings)))
 
 
 @app.command("list")

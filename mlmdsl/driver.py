@@ -6,7 +6,7 @@ Three immutable steps: a `Spec` is what was written, `bind` gives a `Bound` with
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,21 +15,20 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.emit import Program, emit
 from mlmdsl.compiler.lower import Lowered, lower_model
 from mlmdsl.compiler.passes.marginalize import NotCollapsible, collapse, collapsed_names
 from mlmdsl.compiler.show import show_checked, show_ir, show_tree
 from mlmdsl.compiler.values import Tensor
-from mlmdsl.data.bind import Arguments, bind_arguments
+from mlmdsl.data.bind import Arguments, bind_arguments, used_columns
 from mlmdsl.data.tables import Table, read_table
 from mlmdsl.data.unbound import lower_unbound
 from mlmdsl.language import tree as syntax
 from mlmdsl.language.check import check_names
 from mlmdsl.language.errors import DataError, Diagnostic, SpecError, did_you_mean
 from mlmdsl.language.parse import parse as parse_source
+from mlmdsl.language.rows import converted, writable
 from mlmdsl.language.source import Source, Span, read_source
 from mlmdsl.language.types import Array, Axis
 
@@ -161,7 +160,7 @@ class Spec:
         if name == "tree":
             return show_tree(self.tree)
         chosen = self.model(model)
-        table = self.table(data)
+        table = self.table(data, used_columns(self.tree, chosen))
         arguments, lowered = self._staged(chosen, table, settings or {})
         if name == "checked":
             return show_checked(arguments.values, lowered.model)
@@ -181,19 +180,24 @@ class Spec:
         """The Pyro program, as Python text."""
         return self.stage("pyro", model)
 
-    def table(self, data: str | Path | pd.DataFrame | Table | None = None) -> Table | None:
-        """The table given, or the one that the `@data` block names; None where neither is there."""
+    def table(
+        self, data: str | Path | pd.DataFrame | Table | None = None, used: Collection[str] | None = None
+    ) -> Table | None:
+        """The table given, or the one that the `@data` block names; None where neither is there.
+
+        Of a file only the columns that are `used` are read, all where that is None.
+        """
         if isinstance(data, Table):
             return data
         if isinstance(data, str | Path):
-            return read_table(data)
+            return read_table(data, used=used)
         if data is not None:
             return Table.from_pandas(data) if hasattr(data, "iloc") else Table.from_mapping(dict(data))
         block = self.tree.data
         if block is None or block.path is None:
             return None
         try:
-            return read_table(block.path, self.base)
+            return read_table(block.path, self.base, used)
         except DataError as error:
             raise DataError([replace(found, span=self._path_span(block)) for found in error.diagnostics], self.source) from None
 
@@ -217,7 +221,8 @@ class Spec:
         """
         chosen = self.model(model)
         positional = {param.name for param in chosen.params if param.default is None}
-        table = None if data is None and positional and positional <= arguments.keys() else self.table(data)
+        is_given = data is None and positional and positional <= arguments.keys()
+        table = None if is_given else self.table(data, used_columns(self.tree, chosen))
         if table is None and not arguments and self.tree.data is not None:
             hint = "give one with `--data`, or as the first argument of `bind`"
             raise DataError([Diagnostic("the `@data` block names no table", self.tree.data.span, hint)], self.source)
@@ -323,6 +328,15 @@ class Bound:
             self._programs[key] = _executable(program, self.bound, self.spec.source, dtype, device)
         return self._programs[key]
 
+    def observed_tensors(self, dtype: DType = "float64", device: str = "cpu") -> dict[str, tuple[str, Any]]:
+        """The arrays that are observed, by the author's names: the program's own names, and its tensors."""
+        program = self._emitted(dtype, device)
+        nodes = ir.statements(self.lowered.model.body)
+        observed = {node.target for node in nodes if isinstance(node, ir.Sample) and node.observed is not None}
+        given = _tensors(program, self.bound, dtype, device, observed)
+        own = {name: program.arguments[name] for name in observed if name in program.arguments}
+        return {name: (python, given[python]) for name, python in own.items() if hasattr(given.get(python), "dim")}
+
     def sample(
         self,
         *,
@@ -339,8 +353,14 @@ class Bound:
         progress: Callable[[Progress], None] | None = None,
         checkpoint: str | Path | None = None,
         resume: str | Path | None = None,
+        log_likelihood: bool = False,
+        predictive: bool = False,
     ) -> Fit:
-        """Draw from the posterior with NUTS. `seed` is the spec's `seed!`, else drawn (see `fit.run.seed`)."""
+        """Draw from the posterior with NUTS. `seed` is the spec's `seed!`, else drawn (see `fit.run.seed`).
+
+        `log_likelihood` and `predictive` add, for each draw, the log likelihood of each observed row and a new draw of
+        it: `fit.idata` has them as `log_likelihood` and `posterior_predictive`. Each is draws × rows numbers.
+        """
         from mlmdsl.sampling import sample_bound
 
         return sample_bound(
@@ -358,6 +378,8 @@ class Bound:
             progress=progress,
             checkpoint=checkpoint,
             resume=resume,
+            log_likelihood=log_likelihood,
+            predictive=predictive,
         )
 
 
@@ -377,7 +399,7 @@ def _labels(value: object) -> tuple[tuple[str, ...] | None, ...]:
 
 
 def _executable(program: Program, bound: Arguments, source: Source, dtype: str, device: str) -> Callable[[], Any]:
-    """The model of an emitted module with its data closed over."""
+    """The model of an emitted module with its data closed over; keywords give it other data."""
     file = f"<pyro program of {source.name}:{program.name}:{dtype}:{device}:{hash(program.text):x}>"
     linecache.cache[file] = (len(program.text), None, program.text.splitlines(True), file)
     namespace: dict[str, Any] = {}
@@ -387,9 +409,9 @@ def _executable(program: Program, bound: Arguments, source: Source, dtype: str, 
     model = namespace["model"]
     from mlmdsl.runtime.shapes import OwnShapes
 
-    def run() -> Any:
+    def run(**other: Any) -> Any:
         with located(program, source, file), OwnShapes():
-            return model(**constants)
+            return model(**{**constants, **other})
 
     run.__name__ = run.__qualname__ = program.name
     return run
@@ -413,26 +435,28 @@ def located(program: Program, source: Source, file: str) -> Iterator[None]:
         raise
 
 
-def _tensors(program: Program, bound: Arguments, dtype: str, device: str) -> dict[str, Any]:
-    """The arguments as the program takes them."""
+def _tensors(
+    program: Program, bound: Arguments, dtype: str, device: str, chosen: Container[str] | None = None
+) -> dict[str, Any]:
+    """The arguments (or those chosen) as the program takes them."""
     import torch
 
     indexing = {argument.name for argument in program.model_arguments if argument.is_index}
     incomplete = {argument.name for argument in program.model_arguments if argument.has_missing}
     given: dict[str, Any] = {}
     for name, own in program.arguments.items():
-        if name not in bound.values:
+        if name not in bound.values or (chosen is not None and name not in chosen):
             continue  # a mask: it comes with its argument
         value = bound.values[name]
         known = value.known if isinstance(value, Tensor) else None
         if not isinstance(known, Array):
             given[own] = int(known) if isinstance(known, int) and not isinstance(known, bool) else known
             continue
-        kind = torch.int64 if name in indexing else torch.bool if known.values.dtype == bool else getattr(torch, dtype)
         if known.values.dtype == object:
             given[own] = None
             continue
-        given[own] = torch.as_tensor(np.array(known.values), device=device).to(kind)
-        if name in incomplete:
-            given[program.arguments[ir.mask_of(name)]] = torch.as_tensor(np.array(known.missing), device=device)
+        kind = "int64" if name in indexing else "bool" if known.values.dtype == bool else dtype
+        given[own] = torch.from_numpy(writable(converted(known.values, kind))).to(device)
+        if name in incomplete and known.missing is not None:
+            given[program.arguments[ir.mask_of(name)]] = torch.from_numpy(writable(known.missing)).to(device)
     return given

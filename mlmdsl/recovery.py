@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,10 @@ from pyro import poutine
 from torch import Tensor
 
 Values = npt.NDArray[Any]
-Model = Callable[[], Any]
+Model = Callable[..., Any]
+
+CHUNK = 2**22
+"""Entries that are computed at once: 32 MiB of numbers, whatever the rows and draws."""
 
 
 def recover_effects(
@@ -26,33 +29,33 @@ def recover_effects(
         collapsed: the program whose site `target` is a `CollapsedNormal`.
         like: a tensor of the dtype and device of the program.
     """
-    flat, (chains, draws) = _flat(samples, like)
+    flat, lead = flattened(samples, like)
 
     def distribution(values: Mapping[str, Tensor]) -> Any:
-        return _trace(collapsed, values).nodes[target]["fn"]
+        return conditioned(collapsed, values).nodes[target]["fn"]
 
     size = distribution({name: value[0] for name, value in flat.items()}).size
     generator = torch.Generator(device=like.device).manual_seed(seed)
-    noise = torch.randn(chains * draws, size, generator=generator, dtype=like.dtype, device=like.device)
-    drawn = _mapped(lambda values, each: distribution(values).posterior(each), flat, noise)
-    return {name: value.reshape(chains, draws, *value.shape[1:]).cpu().numpy() for name, value in drawn.items()}
+    noise = torch.randn(lead[0] * lead[1], size, generator=generator, dtype=like.dtype, device=like.device)
+    return _together(mapped(lambda values, each: distribution(values).posterior(each), flat, noise), lead)
 
 
 def recompute(plain: Model, names: Sequence[str], samples: Mapping[str, Values], like: Tensor) -> dict[str, Values]:
     """Deterministic sites of the plain program, given every parameter (chain, draw, …)."""
     if not names:
         return {}
-    flat, (chains, draws) = _flat(samples, like)
+    flat, lead = flattened(samples, like)
 
     def sites(values: Mapping[str, Tensor], _: Tensor) -> dict[str, Tensor]:
-        nodes = _trace(plain, values).nodes
+        nodes = conditioned(plain, values).nodes
         return {name: nodes[name]["value"] for name in names}
 
-    drawn = _mapped(sites, flat, torch.zeros(chains * draws, dtype=like.dtype, device=like.device))
-    return {name: value.reshape(chains, draws, *value.shape[1:]).cpu().numpy() for name, value in drawn.items()}
+    largest = max(value.numel() for value in sites({name: value[0] for name, value in flat.items()}, like).values())
+    return _together(mapped(sites, flat, like.new_zeros(lead[0] * lead[1]), max(1, CHUNK // max(largest, 1))), lead)
 
 
-def _flat(samples: Mapping[str, Values], like: Tensor) -> tuple[dict[str, Tensor], tuple[int, int]]:
+def flattened(samples: Mapping[str, Values], like: Tensor) -> tuple[dict[str, Tensor], tuple[int, int]]:
+    """Draws (chain, draw, …) as tensors (chain · draw, …), and the numbers of chains and draws."""
     chains, draws = next(iter(samples.values())).shape[:2]
     flat = {
         name: torch.as_tensor(np.array(value)).to(like).reshape(chains * draws, *value.shape[2:])
@@ -61,20 +64,44 @@ def _flat(samples: Mapping[str, Values], like: Tensor) -> tuple[dict[str, Tensor
     return flat, (chains, draws)
 
 
-def _trace(model: Model, values: Mapping[str, Tensor]) -> Any:
+def conditioned(model: Model, values: Mapping[str, Tensor], **data: Tensor) -> Any:
+    """The trace of a model with sites at given values, and perhaps with other data."""
     with pyro.validation_enabled(False), poutine.block():
-        return poutine.trace(poutine.condition(model, data=dict(values))).get_trace()
+        return poutine.trace(poutine.condition(model, data=dict(values))).get_trace(**data)
 
 
-def _mapped(
+def mapped(
+    function: Callable[[Any, Tensor], dict[str, Tensor]],
+    values: Mapping[str, Tensor],
+    noise: Tensor,
+    step: int | None = None,
+) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """A function of one draw over all of them, `step` at a time: the first draw of each part, and its results.
+
+    A part is batched, or one by one where that cannot be.
+    """
+    for start in range(0, len(noise), step or len(noise)):
+        part = slice(start, start + (step or len(noise)))
+        yield start, _batched(function, {name: value[part] for name, value in values.items()}, noise[part])
+
+
+def _batched(
     function: Callable[[Any, Tensor], dict[str, Tensor]], values: Mapping[str, Tensor], noise: Tensor
 ) -> dict[str, Tensor]:
-    """A function of one draw over all of them: batched, or one by one where that cannot be."""
     with torch.no_grad(), warnings.catch_warnings():
         # vmap tells that an operation has no batching rule and runs as a loop: slower, equally right
         warnings.filterwarnings("ignore", message="There is a performance drop", category=UserWarning)
+        # and, of batched binomial draws with one set of parameters, that it made room for them
+        warnings.filterwarnings("ignore", message="An output with one or more elements", category=UserWarning)
         try:
             return torch.func.vmap(function, randomness="different")(dict(values), noise)
         except (RuntimeError, ValueError, TypeError):
             rows = [function({n: v[k] for n, v in values.items()}, noise[k]) for k in range(len(noise))]
             return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def _together(parts: Iterable[tuple[int, dict[str, Tensor]]], lead: tuple[int, int]) -> dict[str, Values]:
+    """The results of all draws by name, (chain, draw, …)."""
+    found = [results for _, results in parts]
+    whole = {name: torch.cat([results[name] for results in found]).cpu() for name in found[0]}
+    return {name: value.reshape(*lead, *value.shape[1:]).numpy() for name, value in whole.items()}

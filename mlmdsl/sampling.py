@@ -19,11 +19,12 @@ from mlmdsl.compiler import ir
 from mlmdsl.compiler.passes.marginalize import collapsed_names
 from mlmdsl.compiler.values import Tensor
 from mlmdsl.language.types import Array, Axis
+from mlmdsl.observations import observed_data, rows_of, with_rows
 
 if TYPE_CHECKING:
     from mlmdsl.driver import Bound, DType
     from mlmdsl.inference.run import Draws, Progress
-    from mlmdsl.results.fit import Dim, Fit, Labelled, Variable
+    from mlmdsl.results.fit import Dim, Fit, Variable
 
 Values = npt.NDArray[np.float64]
 _ELEMENT = re.compile(r"^(?P<name>.*)\[(?P<index>[^\[\]]*)\]$", re.DOTALL)
@@ -45,6 +46,8 @@ def sample_bound(
     progress: Callable[[Progress], None] | None,
     checkpoint: str | Path | None,
     resume: str | Path | None,
+    log_likelihood: bool,
+    predictive: bool,
 ) -> Fit:
     """Draw from the posterior of a bound model."""
     seed = chosen_seed(bound, seed)
@@ -75,6 +78,7 @@ def sample_bound(
     if collapsed is not None:
         samples = with_effects(bound, collapsed, program, samples, seed, dtype, device)
     recovered = perf_counter() - recovering
+    rows = rows_of(bound, samples, seed, dtype, device, log_likelihood, predictive)
     timing = {
         "import_s": imported - started,
         "compile_s": bound.lower_s + compiled - imported + result.compile_s,
@@ -84,7 +88,8 @@ def sample_bound(
         "total_s": perf_counter() - started + bound.lower_s,
     }
     names = () if collapsed is None else collapsed_names(collapsed)
-    return as_fit(bound, replace(result, samples=samples), names, seed, timing, device, dtype)
+    fit = as_fit(bound, replace(result, samples=samples), names, seed, timing, device, dtype)
+    return with_rows(bound, fit, rows) if rows is not None else fit
 
 
 def with_effects(
@@ -370,21 +375,3 @@ def _dims(bound: Bound, axes: Sequence[Axis], shape: Sequence[int], name: str) -
         wanted = axis.name if axis is not None else f"{name}_{position + 1}"
         dims.append(Dim(wanted, size, known if known is not None and len(known) == size else None))
     return tuple(dims)
-
-
-def observed_data(bound: Bound) -> dict[str, Labelled]:
-    """The data that were observed, with their axes."""
-    from mlmdsl.results.fit import Dim, Labelled
-
-    found: dict[str, Labelled] = {}
-    for node in ir.statements(bound.lowered.model.body):
-        if not isinstance(node, ir.Sample) or node.observed is None:
-            continue
-        value: Any = bound.bound.values.get(node.target)
-        known = value.known if isinstance(value, Tensor) else None
-        if isinstance(known, Array) and known.values.dtype != object:
-            dims = tuple(
-                Dim(axis.name or f"{node.target}_{k + 1}", known.values.shape[k]) for k, axis in enumerate(known.axes)
-            )
-            found[node.target] = Labelled(known.values, dims)
-    return found

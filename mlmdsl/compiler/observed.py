@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import inf
 
 import numpy as np
-import numpy.typing as npt
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Context
 from mlmdsl.compiler.values import Tensor
 from mlmdsl.language import tree
+from mlmdsl.language.rows import Values, mapped
 from mlmdsl.language.types import Array, Scalar
 
 
@@ -26,13 +27,18 @@ def verify_values(cx: Context, node: tree.Tilde, dist: ir.Dist, value: Tensor, n
     if found is None or isinstance(found[0], str):
         return
     known, first_row = found
-    values = np.asarray(known.values if isinstance(known, Array) else known).astype(float)
-    present = ~known.missing if isinstance(known, Array) and known.missing is not None else np.ones(values.shape, bool)
-    wrong = present & ((values < dist.low) | (values > dist.high))
-    if dist.element == "int":
-        wrong |= present & (values != np.round(values))
+    values = np.asarray(known.values if isinstance(known, Array) else known)
+    wrong = mapped(partial(_outside, dist), [values])
+    if isinstance(known, Array) and known.missing is not None:
+        wrong &= ~known.missing
     if wrong.any():
         _report_value(cx, node, dist, values, wrong, name, first_row)
+
+
+def _outside(dist: ir.Dist, values: Values) -> Values:
+    """Mask of the values that a distribution does not give."""
+    wrong = (values < dist.low) | (values > dist.high)
+    return wrong | (values != np.round(values)) if dist.element == "int" else wrong
 
 
 def _observed_part(cx: Context, value: Tensor, name: str | None) -> tuple[Array | Scalar, int] | None:
@@ -66,8 +72,8 @@ def _report_value(
     cx: Context,
     node: tree.Tilde,
     dist: ir.Dist,
-    values: npt.NDArray[np.float64],
-    wrong: npt.NDArray[np.bool_],
+    values: Values,
+    wrong: Values,
     name: str | None,
     first_row: int,
 ) -> None:

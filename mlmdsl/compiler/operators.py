@@ -11,6 +11,8 @@ from dataclasses import replace
 from math import inf
 from typing import cast
 
+import numpy as np
+
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.bounds import Bounds, bounds_of, bounds_of_power
 from mlmdsl.compiler.context import Context, part
@@ -27,6 +29,7 @@ from mlmdsl.compiler.values import (
     describe,
 )
 from mlmdsl.language import julia, tree
+from mlmdsl.language.rows import converted
 from mlmdsl.language.types import Array, Axis, Extent, Scalar
 
 LOGICAL = frozenset({"==", "!=", "<", "<=", ">", ">=", "&&", "||", "!", "in"})
@@ -67,8 +70,11 @@ def known_tensor(expr: ir.Expr, value: Scalar | Array) -> Tensor:
 
 
 def _data_bounds(value: Array) -> Bounds:
-    present = value.values if value.missing is None else value.values[~value.missing]
-    return (float(present.min()), float(present.max())) if present.size else (-inf, inf)
+    if value.missing is None:
+        return (float(value.values.min()), float(value.values.max())) if value.values.size else (-inf, inf)
+    numbers, present = converted(value.values, "float64"), ~value.missing
+    low, high = float(np.min(numbers, where=present, initial=inf)), float(np.max(numbers, where=present, initial=-inf))
+    return (low, high) if low <= high else (-inf, inf)
 
 
 def tensor(cx: Context, value: Value, node: tree.Node) -> Tensor:

@@ -5,7 +5,7 @@ Without data the same block is read for shapes alone, so that a spec can be chec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,7 +48,7 @@ def bind_arguments(
     """
     values = _given_values(model, {**given, **settings})
     columns = _block_values(source, spec, table) if table is not None else {}
-    return _fill(source, spec, model, {**columns, **values}, bool(table or given))
+    return _fill(source, spec, model, {**columns, **values}, table.names if table is not None else ())
 
 
 def abstract_arguments(
@@ -67,10 +67,17 @@ def abstract_arguments(
         if param.name not in values and param.default is None:
             values[param.name] = by_use(param.name, model, (ranks or {}).get(param.name))
     values |= _given_values(model, settings or {})
-    return _fill(source, spec, model, values, False)
+    return _fill(source, spec, model, values)
 
 
 # ── the @data block ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def used_columns(spec: tree.Spec, model: tree.ModelDef) -> set[str]:
+    """The names that may be columns: all in the `@data` block, or without one those of the model's arguments."""
+    if spec.data is not None:
+        return {name.id for name in names_in(spec.data.body)}
+    return {param.name for param in (*model.params, *model.keywords)}
 
 
 def _block_values(source: Source, spec: tree.Spec, table: Table) -> dict[str, Value]:
@@ -82,7 +89,7 @@ def _block_values(source: Source, spec: tree.Spec, table: Table) -> dict[str, Va
     cx = new_context(source, spec)
     cx.columns = table.name
     cx.data_only = True
-    cx.scope.update(columns)
+    cx.scope.update({name: columns.get(name, Nothing("missing")) for name in table.names})
     cx.scope["nrow()"] = Tensor(ir.Ref("nrow", ir.Type("int"), data=True), table.rows)
     return _assigned(cx, block)
 
@@ -200,8 +207,10 @@ def given_value(name: str, value: Any) -> Value:
     return column_value(name, array)
 
 
-def _fill(source: Source, spec: tree.Spec, model: tree.ModelDef, values: Mapping[str, Value], bound: bool) -> Arguments:
-    """Every argument of the model: given, by default, or missing."""
+def _fill(
+    source: Source, spec: tree.Spec, model: tree.ModelDef, values: Mapping[str, Value], columns: Iterable[str] = ()
+) -> Arguments:
+    """Every argument of the model: given, by default, or missing. `columns` are offered where one has no value."""
     cx = new_context(source, spec)
     cx.data_only = cx.in_model = True
     result: dict[str, Value] = {}
@@ -215,7 +224,7 @@ def _fill(source: Source, spec: tree.Spec, model: tree.ModelDef, values: Mapping
         if value is None:
             value = Absent(param.name)
             if param.name not in drawn:
-                _not_supplied(cx, model, param, values)
+                _not_supplied(cx, model, param, {*values, *columns} if spec.data is None else values)
         result[param.name] = cx.scope[param.name] = value
     if cx.diagnostics:
         cx.data_faults = len(cx.diagnostics)
@@ -266,7 +275,7 @@ def _default(cx: Context, param: tree.Param, defaults: dict[str, ir.Expr]) -> Va
     return Tensor(ir.Ref(param.name, typed, data=True), value.known, value.counts, value.levels)
 
 
-def _not_supplied(cx: Context, model: tree.ModelDef, param: tree.Param, values: Mapping[str, Value]) -> None:
+def _not_supplied(cx: Context, model: tree.ModelDef, param: tree.Param, values: Iterable[str]) -> None:
     hint = (
         did_you_mean(param.name, values)
         or "define it in `@data`, pass a table with a column of that name, or give it a value"

@@ -7,7 +7,7 @@ NaN: a NaN or an infinite number is an error that names its column and row.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mlmdsl.data.reading import data_error
+from mlmdsl.language.errors import DataError
+from mlmdsl.language.rows import Growing, Texts, converted, copied, mapped
 from mlmdsl.language.types import ANONYMOUS, MISSING, Array, Axis
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def to_array(name: str, values: Any, axes: Sequence[Axis] | None = None) -> Arra
     data, missing = _plain_values(name, values)
     if data.ndim == 0:
         raise data_error(f"`{name}` is a single value where an array is needed")
-    _check_finite(name, data, missing, None)
+    _check_finite(name, data, missing)
     return _frozen(data, tuple(axes or _plain_axes(values, data.shape)), missing, nfc(name))
 
 
@@ -129,9 +131,9 @@ def _one_of_four(name: str, data: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if kind == "u" and data.size and int(data.max()) >= 2**63:
         raise data_error(f"`{name}` holds a whole number that does not fit in 64 bits")
     if kind in "iu":
-        return data.astype(np.int64)
+        return converted(data, np.int64)
     if kind == "f":
-        return data.astype(np.float64)
+        return converted(data, np.float64)
     if kind == "M":
         return np.datetime_as_string(data).astype(object)
     if kind in "bOU":
@@ -141,7 +143,7 @@ def _one_of_four(name: str, data: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def _frozen(data: npt.NDArray[Any], axes: tuple[Axis, ...], missing: npt.NDArray[np.bool_] | None, name: str) -> Array:
     """A read-only array, its missing entries blank."""
-    values = data.copy()
+    values = copied(data)
     if missing is not None and missing.any():
         values[missing] = {"f": np.nan, "i": 0, "b": False}.get(values.dtype.kind, "")
         missing = missing.copy()
@@ -152,23 +154,27 @@ def _frozen(data: npt.NDArray[Any], axes: tuple[Axis, ...], missing: npt.NDArray
     return Array(values, axes, missing=missing, name=name)
 
 
-def _check_finite(
-    name: str, data: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None, line: LineOfRow | None
-) -> None:
+def _check_finite(name: str, data: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None) -> None:
     """Raise DataError for the first NaN or Inf that is not marked missing."""
     if data.dtype.kind != "f":
         return
-    bad = ~np.isfinite(data) if missing is None else ~np.isfinite(data) & ~missing
-    if not bad.any():
-        return
-    first = np.argwhere(bad)[0]
-    row, found = int(first[0]) + 1, float(data[tuple(first)])
+    bad = mapped(lambda part: ~np.isfinite(part), [data])
+    if missing is not None:
+        bad &= ~missing
+    if bad.any():
+        first = np.unravel_index(int(bad.argmax()), bad.shape)
+        raise _not_finite(name, int(first[0]), float(data[first]), int(bad.sum()), None)
+
+
+def _not_finite(name: str, place: int, found: float, count: int, line: LineOfRow | None) -> DataError:
+    """The error for a column with NaN or Inf, first in the row after `place` others."""
+    row = place + 1
     number = line(row) if line is not None else None
     where = f"row {row}{f' (line {number})' if number else ''}"
-    more = f", and {int(bad.sum()) - 1} more" if bad.sum() > 1 else ""
+    more = f", and {count - 1} more" if count > 1 else ""
     shown = "NaN" if np.isnan(found) else "Inf" if found > 0 else "-Inf"
     hint = "leave the cell empty where a value is missing" if line is not None else "use None where a value is missing"
-    raise data_error(f"column `{name}` holds {shown} in {where}{more}", hint)
+    return data_error(f"column `{name}` holds {shown} in {where}{more}", hint)
 
 
 # ── from Arrow ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -180,47 +186,149 @@ def from_arrow(name: str, data: pa.ChunkedArray, line: LineOfRow | None = None) 
     Raises:
         DataError: NaN or Inf, or a type that is neither number, truth, text nor date.
     """
-    missing = np.asarray(data.is_null())
-    values, categories = _arrow_values(name, data)
-    _check_finite(name, values, missing, line)
-    column = _frozen(values, (Axis(ROW, len(values)),), missing, name)
-    return replace(column, categories=categories)
+    column = Column(name, data.type)
+    for chunk in data.chunks:
+        column.add(chunk)
+    return column.array(line)
 
 
-def _arrow_values(name: str, data: pa.ChunkedArray) -> tuple[npt.NDArray[Any], tuple[str, ...] | None]:
-    """The values of an Arrow column by its type, and the order of an ordered categorical's categories."""
+class Column:
+    """A column that comes in pieces, as Arrow arrays of one type.
+
+    Raises:
+        DataError: the type is neither number, truth, text nor date.
+    """
+
+    def __init__(self, name: str, kind: pa.DataType) -> None:
+        self.name = name
+        self.values: _Pieces = _pieces(name, kind)
+        self.missing = Growing(np.bool_)
+        self.any_missing = False
+        self.rows = 0
+        self.bad: list[tuple[int, float]] = []
+        self.bad_count = 0
+
+    def add(self, piece: pa.Array) -> None:
+        """Put a piece at the end."""
+        gone = np.asarray(piece.is_null())
+        self.any_missing = self.any_missing or bool(gone.any())
+        self.missing.add(gone)
+        self._note_bad(self.values.add(piece, gone), gone)
+        self.rows += len(piece)
+
+    def _note_bad(self, values: npt.NDArray[Any], gone: npt.NDArray[np.bool_]) -> None:
+        """Remember the first NaN or Inf, and how many there are."""
+        if values.dtype.kind != "f":
+            return
+        bad = np.flatnonzero(~np.isfinite(values) & ~gone)
+        self.bad_count += bad.size
+        if bad.size and not self.bad:
+            self.bad = [(self.rows + int(bad[0]), float(values[bad[0]]))]
+
+    def array(self, line: LineOfRow | None = None) -> Array:
+        """The whole column. Raises DataError where it holds NaN or Inf."""
+        if self.bad:
+            raise _not_finite(self.name, *self.bad[0], self.bad_count, line)
+        values, categories = self.values.whole()
+        missing = self.missing.whole() if self.any_missing else None
+        for each in (values, missing):
+            if isinstance(each, np.ndarray):
+                each.setflags(write=False)
+        column = Array(values, (Axis(ROW, self.rows),), missing=missing, name=self.name)
+        return replace(column, categories=categories)
+
+
+class _Numbers:
+    """Numbers or truths, blank where missing."""
+
+    def __init__(self, name: str, dtype: npt.DTypeLike, blank: float, cast: Callable[[Any], Any]) -> None:
+        self.name, self.blank, self.cast = name, blank, cast
+        self.grown = Growing(dtype)
+
+    def add(self, piece: pa.Array, gone: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+        values = _one_of_four(self.name, np.asarray(self.cast(piece)))
+        if gone.any():
+            values = values.copy()
+            values[gone] = self.blank
+        self.grown.add(values)
+        return values
+
+    def whole(self) -> tuple[npt.NDArray[Any], tuple[str, ...] | None]:
+        return self.grown.whole(), None
+
+
+class _Strings:
+    """Text as codes of its distinct values; missing entries are the text ""."""
+
+    def __init__(self, ordered: bool) -> None:
+        self.ordered = ordered
+        self.known: dict[str, int] = {}
+        self.order: dict[str, None] = {}
+        self.grown = Growing(np.int32)
+
+    def add(self, piece: pa.Array, gone: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+        import pyarrow as pa
+
+        coded = piece if pa.types.is_dictionary(piece.type) else piece.dictionary_encode()
+        texts = [_as_text(value) for value in coded.dictionary.to_pylist()]
+        if self.ordered:
+            self.order |= dict.fromkeys(texts)
+        codes = np.asarray(coded.indices.fill_null(0)).astype(np.int64)
+        used = np.unique(codes[~gone])
+        places = np.zeros(len(texts) + 1, dtype=np.int32)
+        for code in used.tolist():
+            places[code] = self.known.setdefault(texts[code], len(self.known))
+        known = places[codes]
+        if gone.any():
+            known[gone] = self.known.setdefault("", len(self.known))
+        self.grown.add(known)
+        return known
+
+    def whole(self) -> tuple[npt.NDArray[Any], tuple[str, ...] | None]:
+        codes = self.grown.whole()
+        codes.setflags(write=False)
+        texts: Any = Texts(codes, tuple(self.known))
+        return texts, tuple(self.order) if self.ordered else None
+
+
+_Pieces = _Numbers | _Strings
+
+
+def _as_text(value: Any) -> str:
+    """A text, a date in ISO form, a category of an ordered categorical as text."""
+    return value if isinstance(value, str) else value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _pieces(name: str, kind: pa.DataType) -> _Pieces:
+    """What takes the pieces of an Arrow type."""
     import pyarrow as pa
 
-    kind = data.type
-    if pa.types.is_dictionary(kind):
-        return _dictionary_values(name, data)
-    if pa.types.is_boolean(kind):
-        return np.asarray(data.fill_null(False)), None
-    if pa.types.is_integer(kind):
-        return _one_of_four(name, np.asarray(data.fill_null(0))), None
-    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return np.asarray(data.cast(pa.float64()).fill_null(0.0)), None
-    if pa.types.is_null(kind):
-        return np.zeros(len(data)), None
-    if pa.types.is_temporal(kind) and not pa.types.is_duration(kind):
-        return _objects("" if v is None else v.isoformat() for v in data.to_pylist()), None
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return _objects("" if v is None else v for v in data.to_pylist()), None
+    is_ = pa.types
+    if is_.is_dictionary(kind):
+        inner = kind.value_type
+        if kind.ordered:
+            return _Strings(True)
+        if not (is_.is_string(inner) or is_.is_large_string(inner)):
+            plain = _pieces(name, inner)
+            if isinstance(plain, _Numbers):
+                cast = plain.cast
+                plain.cast = lambda piece: cast(piece.cast(inner))
+            return plain
+        return _Strings(False)
+    if is_.is_boolean(kind):
+        return _Numbers(name, np.bool_, False, lambda piece: piece.fill_null(False))
+    if is_.is_integer(kind):
+        return _Numbers(name, np.int64, 0, lambda piece: piece.fill_null(0))
+    if is_.is_floating(kind) or is_.is_decimal(kind):
+        return _Numbers(name, np.float64, np.nan, lambda piece: piece.cast(pa.float64()).fill_null(0.0))
+    if is_.is_null(kind):
+        return _Numbers(name, np.float64, np.nan, lambda piece: np.zeros(len(piece)))
+    if (is_.is_temporal(kind) and not is_.is_duration(kind)) or _is_text(kind):
+        return _Strings(False)
     raise data_error(f"column `{name}` holds values of type {kind}, neither numbers, truths, text nor dates")
 
 
-def _dictionary_values(name: str, data: pa.ChunkedArray) -> tuple[npt.NDArray[Any], tuple[str, ...] | None]:
-    """A categorical column: text with the order of its categories where it has one, else what its values are."""
+def _is_text(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
-    plain = data.cast(data.type.value_type)
-    if not data.type.ordered:
-        return _arrow_values(name, plain)
-    unified = data.unify_dictionaries().combine_chunks()
-    categories = unified.dictionary if isinstance(unified, pa.DictionaryArray) else unified.chunk(0).dictionary
-    return _objects("" if v is None else str(v) for v in plain.to_pylist()), tuple(map(str, categories.to_pylist()))
-
-
-def _objects(texts: Iterable[str]) -> npt.NDArray[Any]:
-    """Texts as an array of Python strings."""
-    return np.array([*texts, None], dtype=object)[:-1]
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

@@ -6,7 +6,7 @@ entries with NaN, so in a DataFrame NaN is missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlmdsl.data.conversion import ROW, LineOfRow, from_arrow, nfc, to_array
-from mlmdsl.data.reading import data_error, line_of_row, parse, read_bytes
+from mlmdsl.data.conversion import ROW, Column, from_arrow, nfc, to_array
+from mlmdsl.data.reading import Content, Wanted, data_error, ending, parse_binary, read_bytes
+from mlmdsl.data.text import DELIMITERS, Retyped, line_of_row, parse_text
 from mlmdsl.language.errors import DataError, did_you_mean
+from mlmdsl.language.rows import converted, copied, distinct, kept
 from mlmdsl.language.types import Array
 
 if TYPE_CHECKING:
@@ -47,15 +49,15 @@ class ColumnSummary:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Columns of one length by their names (NFC). `name` is where the table came from."""
+    """Columns of one length by their names (NFC). `name` is where the table came from.
+
+    `names` are those of all columns; `columns` may be only those that something uses.
+    """
 
     columns: Mapping[str, Array]
-    name: str = "table"
-
-    @property
-    def rows(self) -> int:
-        """The number of rows."""
-        return next((int(column.values.shape[0]) for column in self.columns.values()), 0)
+    name: str
+    names: tuple[str, ...]
+    rows: int
 
     def column(self, name: str) -> Array:
         """The column of that name.
@@ -66,7 +68,7 @@ class Table:
         key = nfc(name)
         if key in self.columns:
             return self.columns[key]
-        known = list(self.columns)
+        known = list(self.names)
         shown = f"its columns: {', '.join(known[:_SHOWN])}{', …' if len(known) > _SHOWN else ''}"
         raise data_error(f"{self.name} has no column `{name}`", did_you_mean(key, known) or shown)
 
@@ -110,11 +112,11 @@ class Table:
         return _table(arrays, name)
 
 
-def read_table(where: str | Path, base: Path | None = None) -> Table:
-    """The table in a file (relative to `base`) or at an `http(s)://` address.
+def read_table(where: str | Path, base: Path | None = None, used: Collection[str] | None = None) -> Table:
+    """The table in a file (relative to `base`) or at an `http(s)://` address; of its columns those `used`, or all.
 
     `.csv .tsv .parquet .feather .arrow`, and these with `.gz`. In text an empty cell, NA, N/A, null and missing are
-    missing entries.
+    missing entries. The file may be larger than memory.
 
     Raises:
         DataError: not found, not readable, not of that format, ragged, not UTF-8, without rows, two columns of one
@@ -122,15 +124,41 @@ def read_table(where: str | Path, base: Path | None = None) -> Table:
     """
     path = str(where)
     content = read_bytes(path, base)
-    arrow = parse(content, path)
-    return _from_arrow(arrow, path, partial(line_of_row, content, path))
+    names, columns = _read_columns(content, path, lambda name: _is_data(name) and (used is None or nfc(name) in used))
+    line = partial(line_of_row, content, path)
+    read = {column.name: column.array(line) for column in columns if used is None or column.name in used}
+    return _table(read, path, tuple(nfc(name) for name in names), columns[0].rows)
 
 
-def _from_arrow(arrow: pa.Table, name: str, line: LineOfRow | None = None) -> Table:
+def _read_columns(content: Content, path: str, wanted: Wanted) -> tuple[list[str], list[Column]]:
+    """The names of all columns of a file, and those that are wanted."""
+    types: Mapping[str, pa.DataType] | None = None
+    while True:
+        is_text = ending(path) in DELIMITERS
+        pieces = parse_text(content, path, wanted, types) if is_text else parse_binary(content, path, wanted)
+        names = [name for name in pieces.names if _is_data(name)]
+        _check_names(names, path)
+        columns = [Column(nfc(field.name), field.type) for field in pieces.schema]
+        try:
+            for batch in pieces.batches:
+                for column, piece in zip(columns, batch.columns, strict=True):
+                    column.add(piece)
+        except Retyped as again:
+            types = again.types
+        else:
+            return names, columns
+
+
+def _is_data(name: str) -> bool:
+    """Whether a column is the table's own: pandas' stored index is not."""
+    return not (name.startswith("__index_level_") and name.endswith("__"))
+
+
+def _from_arrow(arrow: pa.Table, name: str) -> Table:
     """The columns of an Arrow table; pandas' stored index is left out."""
-    names = [n for n in arrow.column_names if not (n.startswith("__index_level_") and n.endswith("__"))]
+    names = [name for name in arrow.column_names if _is_data(name)]
     _check_names(names, name)
-    columns = {nfc(column): from_arrow(nfc(column), arrow.column(column), line) for column in names}
+    columns = {nfc(column): from_arrow(nfc(column), arrow.column(column)) for column in names}
     return _table(columns, name)
 
 
@@ -148,21 +176,23 @@ def _check_names(names: Iterable[str], table: str) -> None:
         raise data_error(f"{table} has no columns")
 
 
-def _table(columns: dict[str, Array], name: str) -> Table:
+def _table(columns: dict[str, Array], name: str, names: tuple[str, ...] = (), rows: int | None = None) -> Table:
     """The table, refusing one without rows."""
-    table = Table(MappingProxyType(columns), name)
-    if table.rows == 0:
+    if rows is None:
+        rows = next((int(column.values.shape[0]) for column in columns.values()), 0)
+    if rows == 0:
         raise data_error(f"{name} has no rows")
-    return table
+    return Table(MappingProxyType(columns), name, names or tuple(columns), rows)
 
 
 def _summary(name: str, column: Array) -> ColumnSummary:
     """The summary of a column, over the entries that are not missing."""
-    known = column.values if column.missing is None else column.values[~column.missing]
-    found = np.unique(known)
+    known = column.values if column.missing is None else kept(column.values, ~column.missing)
+    found = distinct(known)
     order = {label: k for k, label in enumerate(column.categories or ())}
-    levels = sorted(found.tolist(), key=lambda label: order.get(str(label), 0)) if order else found.tolist()
-    numbers = known.astype(np.float64) if known.dtype != object and known.size else None
+    levels = sorted(found.tolist(), key=order.__getitem__) if order else found
+    first = np.asarray(levels[:_SHOWN], dtype=found.dtype).tolist()
+    numbers = converted(known, np.float64) if known.dtype != object and known.size else None
     return ColumnSummary(
         column=name,
         type=_KINDS.get(column.values.dtype.kind, "text"),
@@ -170,10 +200,10 @@ def _summary(name: str, column: Array) -> ColumnSummary:
         missing=int(column.values.size - known.size),
         min=None if numbers is None else float(numbers.min()),
         mean=None if numbers is None else float(numbers.mean()),
-        median=None if numbers is None else float(np.median(numbers)),
+        median=None if numbers is None else float(np.median(copied(numbers), overwrite_input=True)),
         max=None if numbers is None else float(numbers.max()),
         n_levels=int(found.size),
-        levels=tuple(str(label).lower() if isinstance(label, bool) else str(label) for label in levels[:_SHOWN]),
+        levels=tuple(str(label).lower() if isinstance(label, bool) else str(label) for label in first),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from mlmdsl.language.julia_indexing import flat, take
 from mlmdsl.language.julia_values import (
+    MAX_COLUMNS,
     JuliaError,
     Values,
     anonymous_axes,
@@ -23,6 +24,7 @@ from mlmdsl.language.julia_values import (
     vector,
     whole,
 )
+from mlmdsl.language.rows import distinct, empty, first_places
 from mlmdsl.language.types import ANONYMOUS, Array, Axis, Extent, NumberType, Value
 
 _DTYPES: dict[NumberType, Any] = {NumberType.INT: np.int64, NumberType.FLOAT: np.float64, NumberType.BOOL: np.bool_}
@@ -45,7 +47,7 @@ def length(x: Value) -> int:
     if array.ndim != 1:
         return size
     axis, coded = array.axes[0], array.levels
-    if axis.name == ANONYMOUS and coded is not None and coded.size == size == np.unique(array.values).size:
+    if axis.name == ANONYMOUS and coded is not None and coded.size == size == distinct(array.values).size:
         return Extent(coded, size)
     return _extent(axis, size)
 
@@ -265,10 +267,11 @@ def _vector(x: Value, what: str) -> Array:
 def unique(x: Value) -> Array:
     """`unique(x)`: the distinct entries in the order of their first appearance; `missing` is one of them."""
     array = flat(as_array(x, "unique"))
-    present = np.arange(array.values.size) if array.missing is None else np.flatnonzero(~array.missing)
-    _, first = np.unique(array.values[present], return_index=True)
-    gone = [] if array.missing is None else np.flatnonzero(array.missing)[:1].tolist()
-    positions = np.sort(np.concatenate([present[first], np.array(gone, dtype=np.int64)]))
+    if array.missing is None:
+        positions = np.sort(first_places(array.values))
+    else:
+        present = np.flatnonzero(~array.missing)
+        positions = np.sort(np.append(present[first_places(array.values[present])], np.flatnonzero(array.missing)[:1]))
     return take(array, positions.astype(np.int64), Axis(ANONYMOUS, int(positions.size)))
 
 
@@ -311,10 +314,20 @@ def concatenated(arrays: Sequence[Array], axis: int, what: str) -> tuple[Values,
     kinds = {array.values.dtype == object for array in arrays if array.values.size}
     if len(kinds) > 1:
         raise JuliaError(f"`{what}` mixes text and numbers")
-    values = np.concatenate([array.values for array in arrays], axis=axis)
-    check_size(values.shape, what)
+    shape = list(arrays[0].values.shape)
+    shape[axis] = sum(array.values.shape[axis] for array in arrays)
+    check_size(shape, what, MAX_COLUMNS)
+    values = _joined([np.asarray(array.values) for array in arrays], shape, axis)
+    if all(array.missing is None for array in arrays):
+        return values, None
     masks = [np.zeros(a.values.shape, dtype=bool) if a.missing is None else a.missing for a in arrays]
-    return values, np.concatenate(masks, axis=axis)
+    return values, _joined(masks, shape, axis)
+
+
+def _joined(arrays: Sequence[Values], shape: Sequence[int], axis: int) -> Values:
+    """Arrays one after the other along an axis."""
+    result = empty(shape, np.result_type(*arrays))
+    return np.concatenate(arrays, axis=axis, out=result)
 
 
 def _joined_axis(axes: Sequence[Axis]) -> Axis:

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from mlmdsl.language.julia_arrays import concatenated, repeat
+from mlmdsl.language import rows
+from mlmdsl.language.julia_arrays import concatenated
 from mlmdsl.language.julia_values import (
+    MAX_COLUMNS,
     JuliaError,
     Values,
     as_array,
@@ -47,12 +49,20 @@ def levels(*columns: Value) -> Array:
         return coded[0]
     if len({array.values.size for array in coded}) > 1:
         raise JuliaError(f"`levels` needs columns of one length, found {' and '.join(map(describe, columns))}")
-    table = np.stack([array.values for array in coded], axis=1)
-    found, codes = np.unique(table, axis=0, return_inverse=True)
     axes = [array.levels or Axis(ANONYMOUS, 0) for array in coded]
-    labels = [":".join((a.labels or ())[int(k) - 1] for a, k in zip(axes, row, strict=True)) for row in found]
+    codes, labels = coded[0].values, list(axes[0].labels or ())
+    for array, axis in zip(coded[1:], axes[1:], strict=True):
+        codes, labels = _crossed(codes, labels, array.values, axis.labels or ())
     name = ":".join(axis.name or str(k + 1) for k, axis in enumerate(axes))
-    return _coded(codes.ravel() + 1, _unlike(labels), name, coded[0].axes)
+    return _coded(codes, _unlike(labels), name, coded[0].axes)
+
+
+def _crossed(codes: Values, labels: Sequence[str], more: Values, their: Sequence[str]) -> tuple[Values, list[str]]:
+    """The codes and labels of the combinations that occur, in the order of the first, then the second."""
+    width = len(their)
+    pairs = rows.mapped(lambda one, other: (one - 1) * width + other - 1, [codes, more])
+    found, crossed = rows.encoded(pairs)
+    return crossed, [f"{labels[pair // width]}:{their[pair % width]}" for pair in found.tolist()]
 
 
 def _one(column: Value) -> Array:
@@ -60,7 +70,7 @@ def _one(column: Value) -> Array:
     if not isinstance(column, Array) or column.ndim != 1:
         raise JuliaError(f"`levels` needs a column, found {describe(column)}")
     check_present(column, "levels")
-    found, codes = np.unique(column.values, return_inverse=True)
+    found, codes = rows.encoded(column.values)
     labels = [_label(value) for value in found.tolist()]
     name = column.name or ANONYMOUS
     if column.levels is not None:
@@ -69,8 +79,9 @@ def _one(column: Value) -> Array:
     elif column.categories is not None:
         places = {category: k for k, category in enumerate(column.categories)}
         order = np.argsort([places[label] for label in labels], kind="stable")
-        labels, codes = [labels[k] for k in order], np.argsort(order)[codes]
-    return _coded(codes.ravel() + 1, labels, name, column.axes)
+        place = np.argsort(order) + 1
+        labels, codes = [labels[k] for k in order], rows.mapped(lambda part: place[part - 1], [codes])
+    return _coded(codes, labels, name, column.axes)
 
 
 def _label(value: Any) -> str:
@@ -81,7 +92,7 @@ def _label(value: Any) -> str:
 def _coded(codes: Values, labels: Sequence[str], name: str, axes: tuple[Axis, ...]) -> Array:
     """Codes along rows, with the axis of their levels."""
     axis = Axis(name, len(labels), tuple(labels))
-    return Array(codes.astype(np.int64), axes, levels=axis, name=name or None)
+    return Array(rows.converted(codes, np.int64), axes, levels=axis, name=name or None)
 
 
 def _unlike(labels: Sequence[str]) -> list[str]:
@@ -116,12 +127,15 @@ def dummies(column: Value, *, drop: Value = None) -> Array:
     coded = levels(column)
     axis = coded.levels or Axis(ANONYMOUS, 0, ())
     labels = axis.labels or ()
-    check_size((coded.values.size, len(labels)), "dummies")
-    values = (coded.values[:, None] == np.arange(1, len(labels) + 1)).astype(np.float64)
+    kept = np.arange(1, len(labels) + 1)
     if drop is not None:
         dropped = _dropped(drop, labels, axis.name)
         labels = labels[:dropped] + labels[dropped + 1 :]
-        values = np.delete(values, dropped, axis=1)
+        kept = np.delete(kept, dropped)
+    shape = (coded.values.size, len(labels))
+    check_size(shape, "dummies", MAX_COLUMNS)
+    codes = coded.values[:, None]
+    values = rows.mapped(lambda part: (part == kept).astype(np.float64), [codes], shape)
     return make_array(values, (*coded.axes, Axis(axis.name, len(labels), labels)))
 
 
@@ -145,14 +159,21 @@ def lag(column: Value, k: Value = 1) -> Array:
     """`lag(c, k=1)`: the value k rows before; the first k are missing (a negative k looks ahead)."""
     if not isinstance(column, Array) or column.ndim != 1:
         raise JuliaError(f"`lag` needs a column, found {describe(column)}")
-    n, shift = int(column.values.size), whole(k, "the lag")
-    source = np.arange(n) - max(min(shift, n), -n)
-    missing = (source < 0) | (source >= n)
-    source = np.clip(source, 0, max(n - 1, 0))
-    if column.missing is not None:
-        missing |= column.missing[source]
-    result = make_array(column.values[source], column.axes, missing)
+    n = int(column.values.size)
+    shift = max(min(whole(k, "the lag"), n), -n)
+    gone = np.zeros(n, dtype=bool) if column.missing is None else column.missing
+    result = make_array(_shifted(column.values, shift), column.axes, _shifted(gone, shift, True))
     return replace(result, levels=column.levels, name=column.name, categories=column.categories)
+
+
+def _shifted(values: Values, shift: int, blank: Any = None) -> Values:
+    """The values `shift` rows further down; the rows that none comes to hold `blank`, or anything."""
+    n = len(values)
+    result = rows.empty((n,), values.dtype)
+    result[max(shift, 0) : n + min(shift, 0)] = values[max(-shift, 0) : n - max(shift, 0)]
+    edge = slice(0, shift) if shift >= 0 else slice(n + shift, n)
+    result[edge] = values[edge] if blank is None else blank
+    return result
 
 
 def hcat(*items: Value, stretch: bool = True) -> Array:
@@ -168,11 +189,11 @@ def hcat(*items: Value, stretch: bool = True) -> Array:
         raise JuliaError("`hcat` needs at least one column")
     items = tuple(as_array(item, "hcat") if isinstance(item, tuple) else item for item in items)
     parts = [_columns(item) for item in items]
-    rows = {part.values.shape[0] for part, item in zip(parts, items, strict=True) if isinstance(item, Array)}
-    if len(rows) > 1 or (rows and not stretch and any(p.values.shape[0] not in rows for p in parts)):
+    lengths = {part.values.shape[0] for part, item in zip(parts, items, strict=True) if isinstance(item, Array)}
+    if len(lengths) > 1 or (lengths and not stretch and any(p.values.shape[0] not in lengths for p in parts)):
         raise JuliaError(f"`hcat` needs as many rows in each part, found {' and '.join(map(describe, items))}")
-    n = next(iter(rows), 1)
-    parts = [part if isinstance(item, Array) else repeat(part, n, 1) for part, item in zip(parts, items, strict=True)]
+    n = next(iter(lengths), 1)
+    parts = [part if isinstance(item, Array) else _stretched(part, n) for part, item in zip(parts, items, strict=True)]
     values, missing = concatenated(parts, 1, "hcat")
     named_rows = [p.axes[0] for p, item in zip(parts, items, strict=True) if isinstance(item, Array)]
     row = max(named_rows, key=lambda axis: axis.name != ANONYMOUS, default=Axis(ANONYMOUS, n))
@@ -189,6 +210,12 @@ def _columns(item: Value) -> Array:
         return array
     missing = None if array.missing is None else array.missing[:, None]
     return make_array(array.values[:, None], (array.axes[0], Axis(ANONYMOUS, 1)), missing)
+
+
+def _stretched(part: Array, n: int) -> Array:
+    """A scalar's column, n rows long."""
+    missing = None if part.missing is None else np.broadcast_to(part.missing, (n, 1))
+    return Array(np.broadcast_to(part.values, (n, part.values.shape[1])), (Axis(ANONYMOUS, n), part.axes[1]), missing=missing)
 
 
 def _common_name(items: Sequence[Value]) -> str:

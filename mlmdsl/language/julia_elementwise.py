@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from mlmdsl.language import rows
 from mlmdsl.language.julia_special import (
     Elementwise,
     beta,
@@ -231,8 +232,8 @@ def ifelse(condition: Value, yes: Value, no: Value) -> Value:
     """
     test = as_operand(condition, "ifelse")
     if test.missing is not None:
-        rows = f" ({rows_of(test.missing)})" if test.missing.ndim else ""
-        raise JuliaError(f"`ifelse`: the condition is missing{rows}", "coalesce.(x, false) reads missing as false")
+        where = f" ({rows_of(test.missing)})" if test.missing.ndim else ""
+        raise JuliaError(f"`ifelse`: the condition is missing{where}", "coalesce.(x, false) reads missing as false")
     if test.values.dtype != bool:
         raise JuliaError(f"`ifelse` needs true or false, found {describe(condition)}")
     branches = [as_operand(value, "ifelse") for value in (yes, no)]
@@ -249,13 +250,12 @@ def _chosen(operands: list[Operand]) -> Value:
     if object in (yes.dtype, no.dtype):
         yes, no = (part if part.dtype == object else np.full(part.shape, "", dtype=object) for part in (yes, no))
     masks = [joint_missing([operand], shape) for operand in operands[1:]]
-    gone, kept = (np.zeros(shape, dtype=bool) if mask is None else _wide(mask, shape) for mask in masks)
-    missing = np.where(test, gone, kept)
-    return make(np.broadcast_to(np.where(test, yes, no), shape), broadcast_axes(operands, shape), missing)
-
-
-def _wide(mask: Values, shape: tuple[int, ...]) -> Values:
-    return np.broadcast_to(mask, shape)
+    missing = None
+    if any(mask is not None for mask in masks):
+        gone, kept = (np.zeros((1,) * len(shape), dtype=bool) if mask is None else mask for mask in masks)
+        missing = np.broadcast_to(rows.mapped(np.where, [test, gone, kept], shape), shape)
+    values = np.broadcast_to(rows.mapped(np.where, [test, yes, no], shape), shape)
+    return make(values, broadcast_axes(operands, shape), missing)
 
 
 def ismissing(x: Value) -> Value:

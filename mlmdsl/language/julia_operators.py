@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from mlmdsl.language import rows
 from mlmdsl.language.julia_linear import adjoint, divide_left, divide_right, dot, matrix_power, matrix_product
 from mlmdsl.language.julia_values import (
     JuliaError,
@@ -75,7 +76,7 @@ def _refuse(bad: Callable[..., Values], a: Operand, b: Operand, complaint: str, 
 
 def _floats(operand: Operand) -> Operand:
     """The operand with float values."""
-    return Operand(operand.values.astype(np.float64), operand.axes, operand.missing)
+    return Operand(rows.converted(operand.values, np.float64), operand.axes, operand.missing)
 
 
 def _no_real_power(x: Values, y: Values) -> Values:

@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from mlmdsl.language import rows
 from mlmdsl.language.julia_values import (
     JuliaError,
+    Mask,
     Values,
     anonymous_axes,
     as_array,
@@ -69,6 +71,9 @@ def reduce_values(array: Array, values: Values, what: str, function: Reduction, 
     with np.errstate(all="ignore"):
         if chosen is None:
             return make(np.asarray(function(values.ravel(order="F"))))
+        if chosen == (0,) and values.ndim == 2 and values.nbytes > rows.LONG:
+            each = np.stack([np.asarray(function(values[:, k])) for k in range(values.shape[1])])
+            return make_array(each[None, :], (Axis(ANONYMOUS, 1), array.axes[1]))
         kept = [d for d in range(values.ndim) if d not in chosen]
         along = math.prod(values.shape[d] for d in chosen)
         moved = values.transpose([*kept, *chosen]).reshape([values.shape[d] for d in kept] + [along])
@@ -85,7 +90,7 @@ def _reduce_numbers(x: Value, what: str, function: Reduction, dims: Value = None
 
 def _whole_or_error(function: Callable[..., Values], what: str, values: Values) -> Values:
     """A sum or product of the last axis; past 64 bits whole numbers are an error."""
-    if values.dtype.kind == "i" and np.any(np.abs(function(values.astype(np.float64), axis=-1)) >= 2.0**63):
+    if values.dtype.kind == "i" and np.any(np.abs(function(values, axis=-1, dtype=np.float64)) >= 2.0**63):
         raise JuliaError(f"`{what}`: the whole number does not fit in 64 bits", "use floats: `float.(x)`")
     return function(values, axis=-1)
 
@@ -107,8 +112,13 @@ def _means(values: Values) -> Values:
 
 def _variances(values: Values, corrected: bool = True) -> Values:
     """Σ (x − x̄)² / (n − 1) of the last axis, NaN where n < 2; dividing by n unless corrected."""
-    deviations = values - _means(values)[..., None]
-    return np.asarray(np.true_divide((deviations**2).sum(axis=-1), values.shape[-1] - corrected))
+    means = _means(values)[..., None]
+
+    def squares(part: Values) -> Values:
+        return np.asarray(((part - means) ** 2).sum(axis=-1))
+
+    summed = rows.total(squares, values) if values.ndim == 1 else squares(values)
+    return np.asarray(np.true_divide(summed, values.shape[-1] - corrected))
 
 
 def mean(x: Value, *, dims: Value = None) -> Value:
@@ -147,7 +157,7 @@ def median(x: Value, *, dims: Value = None) -> Value:
 
 
 def _medians(values: Values) -> Values:
-    return np.asarray(np.median(_not_empty(values, "median"), axis=-1))
+    return np.asarray(np.median(rows.copied(_not_empty(values, "median")), axis=-1, overwrite_input=True))
 
 
 def mad(x: Value, *, center: Value = None, normalize: Value = True) -> Value:
@@ -155,7 +165,7 @@ def mad(x: Value, *, center: Value = None, normalize: Value = True) -> Value:
     values = _not_empty(complete_numbers(x, "mad").ravel(), "mad")
     middle = _medians(values) if center is None else real(center, "`center`")
     with np.errstate(all="ignore"):
-        deviation = float(_medians(np.abs(values - middle)))
+        deviation = float(_medians(rows.mapped(lambda part: np.abs(part - middle), [values])))
     return deviation * MAD_TO_STD if _flag(normalize, "normalize") else deviation
 
 
@@ -173,7 +183,8 @@ def quantile(x: Value, p: Value, *, sorted: Value = False) -> Value:
     if not ((chances >= 0) & (chances <= 1)).all():
         raise JuliaError(f"`quantile` needs probabilities between 0 and 1, found {describe(p)}")
     with np.errstate(all="ignore"):
-        found = np.quantile(values.astype(np.float64), chances)
+        floats = rows.converted(values, np.float64)
+        found = np.quantile(rows.copied(floats), chances, overwrite_input=True)
     if not isinstance(p, Array | tuple):
         return float(found[0])
     return make_array(found, p.axes if isinstance(p, Array) else None)
@@ -255,8 +266,9 @@ count = _truth_reduction(np.sum, "count")
 def center(x: Value) -> Value:
     """`center(x)` = x − mean(x), each column of a matrix by itself; missing entries stay missing."""
     array = as_array(x, "center")
-    values, shown = _observed(array, "center")
-    return _like(array, values - _column_means(shown))
+    values = _observed(array, "center")
+    means, _ = _column_means(values, array.missing)
+    return _like(array, rows.mapped(lambda part: part - means, [values]))
 
 
 def standardize(x: Value) -> Value:
@@ -266,40 +278,51 @@ def standardize(x: Value) -> Value:
         JuliaError: a column is constant, or has fewer than two values.
     """
     array = as_array(x, "standardize")
-    values, shown = _observed(array, "standardize")
-    deviations = values - _column_means(shown)
-    known = np.isfinite(shown).sum(axis=0)
-    spread = np.sqrt(np.nansum(np.where(np.isnan(shown), 0.0, deviations) ** 2, axis=0) / np.maximum(known - 1, 1))
-    _check_varies(array, shown, spread)
-    return _like(array, deviations / spread)
+    values = _observed(array, "standardize")
+    means, known = _column_means(values, array.missing)
+    squares = _column_sums(lambda part: (part - means) ** 2, values, array.missing)
+    spread = np.sqrt(squares / np.maximum(known - 1, 1))
+    _check_varies(array, values, known, spread)
+    return _like(array, rows.mapped(lambda part: (part - means) / spread, [values]))
 
 
-def _observed(array: Array, what: str) -> tuple[Values, Values]:
-    """The numbers as floats, and the same with NaN for what is missing."""
-    values = as_numbers(array, what).values.astype(np.float64)
+def _observed(array: Array, what: str) -> Values:
+    """The numbers as floats."""
+    values = rows.converted(as_numbers(array, what).values, np.float64)
     if array.ndim > 2:
         raise JuliaError(f"`{what}` needs a vector or a matrix, found {describe(array)}")
-    bad = ~np.isfinite(values) if array.missing is None else ~np.isfinite(values) & ~array.missing
+    bad = rows.mapped(lambda part: ~np.isfinite(part), [values])
+    if array.missing is not None:
+        bad = rows.mapped(lambda part, gone: part & ~gone, [bad, array.missing])
     if bad.any():
         raise JuliaError(f"`{what}`: {subject(array)} holds NaN or Inf ({rows_of(bad)})")
-    return values, values if array.missing is None else np.where(array.missing, np.nan, values)
+    return values
 
 
-def _column_means(shown: Values) -> Values:
-    """The mean of the observed entries of each column."""
-    known = np.maximum(np.isfinite(shown).sum(axis=0), 1)
-    return np.asarray(np.nansum(shown, axis=0) / known)
+def _column_sums(function: Callable[[Values], Values], values: Values, missing: Mask | None) -> Values:
+    """Σ over the observed entries of each column."""
+    if missing is None:
+        return np.asarray(rows.total(lambda part: function(part).sum(axis=0), values))
+    return np.asarray(rows.total(lambda part, gone: np.where(gone, 0.0, function(part)).sum(axis=0), values, missing))
 
 
-def _check_varies(array: Array, shown: Values, spread: Values) -> None:
+def _column_means(values: Values, missing: Mask | None) -> tuple[Values, Values]:
+    """The mean of the observed entries of each column, and their number."""
+    known = np.full(values.shape[1:], len(values)) if missing is None else np.asarray((~missing).sum(axis=0))
+    return _column_sums(np.asarray, values, missing) / np.maximum(known, 1), known
+
+
+def _check_varies(array: Array, values: Values, counts: Values, spread: Values) -> None:
     """Raise JuliaError for a column whose observed values are all one."""
-    for k, column in enumerate(shown.reshape(shown.shape[0], math.prod(shown.shape[1:])).T):
-        known = column[~np.isnan(column)]
-        if known.size < 2 or (known == known[0]).all() or not float(np.ravel(spread)[k]) > 0:
+    flat = values.reshape(values.shape[0], math.prod(values.shape[1:]))
+    present = True if array.missing is None else ~array.missing.reshape(flat.shape)
+    low, high = np.min(flat, 0, where=present, initial=np.inf), np.max(flat, 0, where=present, initial=-np.inf)
+    for k, count in enumerate(np.ravel(counts)):
+        if count < 2 or low[k] == high[k] or not float(np.ravel(spread)[k]) > 0:
             labels = array.axes[1].labels if array.ndim == 2 else None
             name = labels[k] if labels else array.name
             what = f"column `{name}`" if name else f"column {k + 1}" if array.ndim == 2 else "the argument"
-            found = f"all values are {known[0]:g}" if known.size else "it has no values"
+            found = f"all values are {low[k]:g}" if count else "it has no values"
             raise JuliaError(f"{what} is constant ({found}) and cannot be standardized", "leave it out of the model")
 
 
@@ -312,12 +335,12 @@ def _like(array: Array, values: Values) -> Array:
 def zscore(x: Value, dim: Value = None) -> Value:
     """`zscore(x)` over all entries; `zscore(X, 1)` each column by itself (StatsBase, n − 1)."""
     array = as_array(x, "zscore")
-    values = complete_numbers(array, "zscore").astype(np.float64)
+    values = rows.converted(complete_numbers(array, "zscore"), np.float64)
     middle, spread = (as_array(f(array, dims=dim), "zscore").values.astype(np.float64) for f in (mean, std))
     if not np.all(spread > 0):
         name = f"column `{array.name}`" if array.name else "the argument"
         raise JuliaError(f"{name} is constant and has no z-scores", "leave it out of the model")
-    return _like(array, (values - middle) / spread)
+    return _like(array, rows.mapped(lambda part: (part - middle) / spread, [values]))
 
 
 def _observations(x: Value, what: str) -> tuple[Values, tuple[Axis, ...]]:

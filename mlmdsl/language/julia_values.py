@@ -12,13 +12,17 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from mlmdsl.language import rows
 from mlmdsl.language.types import ANONYMOUS, MISSING, Array, Axis, Missing, NumberType, Scalar, Value
 
 Values: TypeAlias = npt.NDArray[Any]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
 MAX_ENTRIES = 10**8
-"""The most entries that one array may have (800 MB of numbers)."""
+"""The most entries that an array made of little may have (800 MB of numbers); one as long as data may be longer."""
+
+MAX_COLUMNS = 20 * MAX_ENTRIES
+"""The most entries of columns side by side (16 GB of numbers, in a file)."""
 
 _SHOWN = 8
 
@@ -98,9 +102,9 @@ def tidy(values: Values) -> Values:
     """The values as float64, int64, bool or object (text)."""
     kind = values.dtype.kind
     if kind in "iu":
-        return values.astype(np.int64, copy=False)
+        return rows.converted(values, np.int64)
     if kind == "f":
-        return values.astype(np.float64, copy=False)
+        return rows.converted(values, np.float64)
     return values if kind in "bO" else values.astype(object)
 
 
@@ -129,9 +133,9 @@ def make_array(values: Values, axes: Sequence[Axis] | None = None, missing: Mask
     axes = anonymous_axes(values.shape) if axes is None else tuple(axes)
     if missing is None or not missing.any():
         return Array(values, axes)
-    values = values.copy()
-    values[missing] = _blank(values)
-    return Array(values, axes, missing=missing)
+    blank = _blank(values)
+    filled = rows.mapped(lambda v, gone: np.where(gone, np.asarray(blank, dtype=v.dtype), v), [values, missing])
+    return Array(filled, axes, missing=missing)
 
 
 def vector(values: Sequence[Any] | Values, axis: Axis | None = None) -> Array:
@@ -204,7 +208,7 @@ def as_numbers(value: Value, what: str) -> Operand:
     if operand.values.dtype == object:
         raise JuliaError(f"`{what}` needs numbers, found {describe(value)}{_first_text(operand)}")
     if operand.values.dtype == bool:
-        return Operand(operand.values.astype(np.int64), operand.axes, operand.missing)
+        return Operand(rows.converted(operand.values, np.int64), operand.axes, operand.missing)
     return operand
 
 
@@ -263,14 +267,14 @@ def _named(what: str) -> str:
     return what if " " in what else f"`{what}`"
 
 
-def check_size(shape: Sequence[int], what: str) -> None:
-    """Raise JuliaError for a negative size, or for more than `MAX_ENTRIES` entries."""
+def check_size(shape: Sequence[int], what: str, most: int = MAX_ENTRIES) -> None:
+    """Raise JuliaError for a negative size, or for more than `most` entries."""
     if any(size < 0 for size in shape):
         raise JuliaError(f"{_named(what)}: a size cannot be negative, found {min(shape)}")
     entries = 1
     for size in shape:
         entries *= size
-    if max(entries, *shape, 0) > MAX_ENTRIES or len(shape) > 16:
+    if max(entries, *shape, 0) > most or len(shape) > 16:
         raise JuliaError(f"{_named(what)} would make an array of {'×'.join(map(str, shape))} entries, which is too large")
 
 
@@ -281,7 +285,8 @@ def broadcast_shape(operands: Sequence[Operand], what: str) -> tuple[int, ...]:
     """The shape that operands stretch to: axes aligned from the first, an axis of size 1 stretches."""
     ndim = max((operand.values.ndim for operand in operands), default=0)
     shape = tuple(_common_size(operands, dimension, what) for dimension in range(ndim))
-    check_size(shape, what)
+    if all(operand.values.shape != shape for operand in operands):
+        check_size(shape, what)
     return shape
 
 
@@ -307,7 +312,7 @@ def broadcast_axes(operands: Sequence[Operand], shape: tuple[int, ...]) -> tuple
 
 def aligned(values: Values, ndim: int) -> Values:
     """The values with axes of size 1 appended up to `ndim`."""
-    return values.reshape(values.shape + (1,) * (ndim - values.ndim))
+    return values if values.ndim == ndim else values.reshape(values.shape + (1,) * (ndim - values.ndim))
 
 
 def joint_missing(operands: Sequence[Operand], shape: tuple[int, ...]) -> Mask | None:
@@ -315,9 +320,9 @@ def joint_missing(operands: Sequence[Operand], shape: tuple[int, ...]) -> Mask |
     masks = [aligned(o.missing, len(shape)) for o in operands if o.missing is not None]
     if not masks:
         return None
-    joint = np.zeros(shape, dtype=bool)
-    for mask in masks:
-        joint = joint | mask
+    joint = masks[0]
+    for mask in masks[1:]:
+        joint = rows.mapped(np.logical_or, [joint, mask], np.broadcast_shapes(joint.shape, mask.shape))
     return np.broadcast_to(joint, shape)
 
 
@@ -342,18 +347,19 @@ def elementwise(
     arrays = [aligned(operand.values, len(shape)) for operand in operands]
     with np.errstate(all="ignore"):
         if bad is not None:
-            _check_domain(np.broadcast_to(bad(*arrays), shape), missing, arrays, shape, complaint, hint)
-        return make(function(*arrays), axes, missing)
+            outside = np.broadcast_to(rows.mapped(bad, arrays, shape), shape)
+            _check_domain(outside, missing, arrays, shape, complaint, hint)
+        return make(rows.mapped(function, arrays, shape), axes, missing)
 
 
 def _check_domain(
     bad: Mask, missing: Mask | None, arrays: list[Values], shape: tuple[int, ...], complaint: str, hint: str | None
 ) -> None:
     """Raise JuliaError for the first bad entry, with its place and values."""
-    faulty = bad if missing is None else bad & ~missing
+    faulty = bad if missing is None else rows.mapped(lambda b, gone: b & ~gone, [bad, missing], shape)
     if not faulty.any():
         return
-    place = tuple(int(index) for index in np.argwhere(faulty)[0])
+    place = tuple(int(index) for index in np.unravel_index(int(faulty.argmax()), shape))
     found = " and ".join(str(np.broadcast_to(array, shape)[place].item()) for array in arrays)
     where = f" at entry {', '.join(str(index + 1) for index in place)}" if place else ""
     raise JuliaError(f"{complaint}: found {found}{where}", hint)

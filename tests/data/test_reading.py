@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mlmdsl.data.reading import ending, line_of_row, read_bytes
+from mlmdsl.data.reading import ending, read_bytes
 from mlmdsl.data.tables import read_table
+from mlmdsl.data.text import line_of_row
 from mlmdsl.language.errors import DataError
 
 
