@@ -105,7 +105,8 @@ class Writer:
         name, kind, count = f"t{self.buffers}", C_TYPES[dtype], max(1, prod(shape))
         self.buffers += 1
         if count <= ON_STACK:
-            self.lines.append(f"{kind} {name}[{count}];")
+            # gcc 12 takes arrays to be aligned for vectors and does not always see to it
+            self.lines.append(f"{kind} {name}[{count}] __attribute__((aligned(64)));")
         else:
             self.lines.append(f"{kind} *restrict {name} = ({kind} *)(work + {self.workspace});")
             self.workspace += -(-count * dtype.itemsize // 64) * 64
