@@ -158,14 +158,24 @@ class _Sums:
         return made if term.scale is None else made * term.scale.expand(len(self.y))[rows].double()
 
     def _rough_fit(self) -> Tensor:
-        """c₀ by least squares, one coefficient a column whatever the level."""
+        """c₀ by least squares, one coefficient a column whatever the level.
+
+        What several terms can say is said by the first of: those of all rows, those of a group, those picked otherwise.
+        """
         terms = [*self.terms, *self.grouped]
-        if not terms or not len(self.y):
-            return _zeros(self.y, sum(term.width for term in terms))
         rows = slice(None, None, max(1, len(self.y) // PILOT))
-        columns = torch.cat([self._columns(term, rows) for term in terms]).T.cpu()
-        fit = torch.linalg.lstsq(columns, self.y[rows].double().cpu()[:, None], driver="gelsd")
-        return fit.solution[:, 0].to(self.y.device)
+        residual = self.y[rows].double().cpu()
+        fits = [torch.zeros(term.width, dtype=torch.float64) for term in terms]
+        of_groups = [position >= len(self.terms) for position in range(len(terms))]
+        for stage in ((False, False), (True, False), (False, True), (True, True)):
+            own = [k for k, term in enumerate(terms) if (of_groups[k], bool(term.picks)) == stage]
+            if own:
+                columns = torch.cat([self._columns(terms[k], rows) for k in own]).cpu()
+                fit = torch.linalg.lstsq(columns.T, residual[:, None], driver="gelsd").solution[:, 0]
+                residual = residual - fit @ columns
+                for k, part in zip(own, torch.split(fit, [terms[k].width for k in own]), strict=True):
+                    fits[k] = part
+        return torch.cat([*fits, residual[:0]]).to(self.y.device)
 
     def _add(self, rows: slice) -> None:
         """The sums with those of a chunk."""
@@ -256,11 +266,8 @@ def _product(left: _Part, right: _Part, weight: Tensor, group: _Part | None) -> 
         return ((left.columns * weight) @ right.columns.T)[:, :, None]
     code = _combined([(part.code, part.levels) for part in coded if part.code is not None])
     shape = (left.levels, right.levels, number)
-    sums = [
-        torch.bincount(code, weights=each * other, minlength=prod(shape)).reshape(shape)
-        for each in left.columns * weight
-        for other in right.columns
-    ]
-    widths = (len(left.columns), len(right.columns))
-    whole = torch.stack(sums).reshape(*widths, *shape).transpose(1, 2)
-    return whole.reshape(widths[0] * left.levels, widths[1] * right.levels, number)
+    whole = _zeros(left.columns, len(left.columns), left.levels, len(right.columns), right.levels, number)
+    for k, each in enumerate(left.columns * weight):
+        for m, other in enumerate(right.columns):
+            whole[k, :, m] = torch.bincount(code, weights=each * other, minlength=prod(shape)).reshape(shape)
+    return whole.flatten(2, 3).flatten(0, 1)

@@ -1,0 +1,24 @@
+"""Small matrices together, against LAPACK on each: written out, and beyond that size."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mlmdsl.runtime import blocks
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, blocks.WRITTEN_OUT, blocks.WRITTEN_OUT + 1])
+def test_factors_and_solutions(size: int) -> None:
+    generator = torch.Generator().manual_seed(size)
+    root = torch.randn(6, size, size + 2, generator=generator, dtype=torch.float64)
+    matrices = root @ root.mT + torch.eye(size, dtype=torch.float64)
+    right = torch.randn(3, 6, size, generator=generator, dtype=torch.float64)
+    expected = torch.linalg.cholesky(matrices)
+    factor = blocks.cholesky(matrices.permute(1, 2, 0))
+    torch.testing.assert_close(factor.permute(2, 0, 1), expected, rtol=1e-12, atol=1e-12)
+    lower = blocks.solve_lower(factor, right.transpose(1, 2))
+    upper = blocks.solve_upper(factor, right.transpose(1, 2))
+    for found, matrix in ((lower, expected), (upper, expected.mT)):
+        solution = torch.linalg.solve(matrix, right[..., None])[..., 0]
+        torch.testing.assert_close(found.transpose(1, 2), solution, rtol=1e-10, atol=1e-10)
