@@ -104,8 +104,9 @@ class CollapsedNormal(Collapsed):
 
 def columns_of(values: Tensor, reference: Tensor) -> Tensor:
     """D̃ in terms of D and y − D c₀, from the coefficients at 0 and at each unit vector (1 + q, p): [c₀ − m, 1], [M, 0]."""
-    first, rest = reference - values[:1], values[1:] - values[:1]
-    return torch.cat([torch.cat([first, values.new_ones(1, 1)], 1), torch.nn.functional.pad(rest, (0, 1))])
+    shifted = torch.cat([reference - values[:1], values[1:] - values[:1]])
+    last = torch.eye(len(values), 1, dtype=values.dtype, device=values.device)
+    return torch.cat([shifted, last], 1)
 
 
 def conditional(products: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .blocks import cholesky, solve_lower, solve_upper
+from .blocks import Factors, cholesky
 from .collapsed import Collapsed, columns_of, conditional, solve_transposed
 from .rows import GroupStatistics
 
@@ -42,7 +42,7 @@ class _Solved(NamedTuple):
 
     linear: _Linear
     factor: Tensor
-    factors: Tensor
+    factors: Factors
     half: Tensor
     reduced: Tensor
 
@@ -96,7 +96,7 @@ class GroupedNormal(Collapsed):
         weighted = (own[:, :, None] * within).sum(1)
         identity = torch.eye(len(own), dtype=own.dtype, device=own.device)[:, :, None]
         factors = cholesky(identity + (weighted[:, None] * own).sum(2) * precision)
-        reduced = solve_lower(factors, (own * whole[:, None]).sum(2) * precision)
+        reduced = factors.solve_lower((own * whole[:, None]).sum(2) * precision)
         flat_reduced = reduced.reshape(count, -1)
         factor, half = conditional(products * precision - flat_reduced @ flat_reduced.T)
         return _Solved(linear, factor, factors, half, reduced)
@@ -113,13 +113,13 @@ class GroupedNormal(Collapsed):
         """As in `Collapsed`."""
         solved = self._solved()
         u = solve_transposed(solved.factor, solved.half)
-        v = solve_upper(solved.factors, solved.effects(u))
-        log_det = torch.log(torch.diagonal(solved.factor)).sum() + torch.log(torch.diagonal(solved.factors)).sum()
+        v = solved.factors.solve_upper(solved.effects(u))
+        log_det = torch.log(torch.diagonal(solved.factor)).sum() + solved.factors.log_det()
         return self._residual(solved.linear, u, v) * self.scale**-2 + u @ u + (v**2).sum() + 2 * log_det
 
     def posterior(self, noise: Tensor) -> dict[str, Tensor]:
         """As in `Collapsed`: the dense effects from their marginal, then the groups' given those."""
         solved, dense = self._solved(), self.sizes[0]
         u = solve_transposed(solved.factor, solved.half + noise[:dense])
-        v = solve_upper(solved.factors, solved.effects(u) + noise[dense:].reshape(-1, self.number))
+        v = solved.factors.solve_upper(solved.effects(u) + noise[dense:].reshape(-1, self.number))
         return self.effects(u, v)[0]

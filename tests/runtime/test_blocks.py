@@ -15,10 +15,10 @@ def test_factors_and_solutions(size: int) -> None:
     matrices = root @ root.mT + torch.eye(size, dtype=torch.float64)
     right = torch.randn(3, 6, size, generator=generator, dtype=torch.float64)
     expected = torch.linalg.cholesky(matrices)
-    factor = blocks.cholesky(matrices.permute(1, 2, 0))
-    torch.testing.assert_close(factor.permute(2, 0, 1), expected, rtol=1e-12, atol=1e-12)
-    lower = blocks.solve_lower(factor, right.transpose(1, 2))
-    upper = blocks.solve_upper(factor, right.transpose(1, 2))
+    factors = blocks.cholesky(matrices.permute(1, 2, 0))
+    assert float(factors.log_det()) == pytest.approx(float(torch.linalg.slogdet(matrices).logabsdet.sum()) / 2, rel=1e-12)
+    lower = factors.solve_lower(right.transpose(1, 2))
+    upper = factors.solve_upper(right.transpose(1, 2))
     for found, matrix in ((lower, expected), (upper, expected.mT)):
         solution = torch.linalg.solve(matrix, right[..., None])[..., 0]
         torch.testing.assert_close(found.transpose(1, 2), solution, rtol=1e-10, atol=1e-10)
