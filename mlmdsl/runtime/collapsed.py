@@ -46,7 +46,7 @@ class Collapsed(TorchDistribution):
 
     def __init__(self, size: int, rows: RowStatistics, scale: Tensor) -> None:
         self.size, self.rows, self.scale = size, rows, scale
-        super().__init__(torch.Size(), torch.Size([rows.count]), validate_args=False)
+        super().__init__(torch.Size(), torch.Size([rows.length]), validate_args=False)
 
     def deviance(self) -> Tensor:
         """|y − D(m + Mû)|²/σ² + |û|² + log det S."""
@@ -118,4 +118,5 @@ def conditional(products: Tensor) -> tuple[Tensor, Tensor]:
 
 def solve_transposed(factor: Tensor, right: Tensor) -> Tensor:
     """L⁻ᵀb: the mode from L⁻¹N₁₀, a draw with noise added."""
-    return torch.linalg.solve_triangular(factor.T, right[:, None], upper=True)[:, 0]
+    solved: Tensor = torch.linalg.solve_triangular(factor.T, right[:, None], upper=True)[:, 0]
+    return solved

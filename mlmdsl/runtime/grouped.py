@@ -48,7 +48,8 @@ class _Solved(NamedTuple):
 
     def effects(self, u: Tensor) -> Tensor:
         """L_jᵀ(v̂_j given u), (s, J)."""
-        return self.reduced[0] - torch.tensordot(u, self.reduced[1:], 1)
+        shift: Tensor = torch.tensordot(u, self.reduced[1:], 1)
+        return self.reduced[0] - shift
 
 
 class GroupedNormal(Collapsed):
@@ -61,9 +62,7 @@ class GroupedNormal(Collapsed):
         scale: σ, a scalar.
     """
 
-    def __init__(
-        self, effects: GroupedEffects, sizes: tuple[int, int], groups: GroupStatistics, scale: Tensor
-    ) -> None:
+    def __init__(self, effects: GroupedEffects, sizes: tuple[int, int], groups: GroupStatistics, scale: Tensor) -> None:
         self.effects, self.sizes, self.groups = effects, sizes, groups
         self.number = groups.within.shape[-1]
         super().__init__(sizes[0] + sizes[1] * self.number, groups.rows, scale)
@@ -107,7 +106,8 @@ class GroupedNormal(Collapsed):
         grouped = linear.grouped[0] - torch.tensordot(u, linear.grouped[1:], 1) - (v[:, None] * linear.own).sum(0)
         gram, (between, within, _) = self.groups.rows.gram, self.groups[1:]
         across = 2 * torch.tensordot(dense, between, 1) + (within * grouped).sum(1)
-        return dense @ gram @ dense + (across * grouped).sum()
+        total: Tensor = dense @ gram @ dense + (across * grouped).sum()
+        return total
 
     def deviance(self) -> Tensor:
         """As in `Collapsed`."""

@@ -50,14 +50,14 @@ class RowStatistics(NamedTuple):
     Attributes:
         gram: G (p + 1, p + 1), of the columns and, last, of e.
         reference: c₀ (p,).
-        count: N.
+        length: N.
         weight: Σ ω, which is N without weights.
         log_scale: Σ ω log s.
     """
 
     gram: Tensor
     reference: Tensor
-    count: int
+    length: int
     weight: float
     log_scale: Tensor
 
@@ -118,7 +118,8 @@ class _Sums:
         weight: Tensor | None,
     ) -> None:
         self.y, self.terms, self.grouped = y, list(terms), list(grouped)
-        self.index, self.number = groups if groups is not None else (None, 1)
+        self.index: Tensor | None = None if groups is None else groups[0]
+        self.number = 1 if groups is None else groups[1]
         self.scale = None if scale is None else scale.expand(len(y))
         self.weight = weight
         self.rough = self._rough_fit()
@@ -197,7 +198,7 @@ class _Sums:
             _add_between(self.between, _places(self.terms), _places(self.grouped), parts, grouped, ratio, group)
 
     def _rough_parts(self) -> Iterator[Tensor]:
-        yield from self.rough.split([term.width for term in (*self.terms, *self.grouped)])
+        yield from torch.split(self.rough, [term.width for term in (*self.terms, *self.grouped)])
 
     def _part(self, term: Term, rows: slice) -> _Part:
         codes = [(index[rows].long() - 1, size) for index, size in term.picks]
@@ -214,7 +215,7 @@ def _places(terms: Sequence[Term]) -> list[int]:
 
 def _reference(terms: Sequence[Term], rough: Tensor) -> Tensor:
     """The rough fit, repeated for every level."""
-    parts = rough.split([term.width for term in terms])
+    parts = torch.split(rough, [term.width for term in terms])
     each = [part.repeat_interleave(term.levels) for part, term in zip(parts, terms, strict=True)]
     return torch.cat(each) if each else rough[:0]
 

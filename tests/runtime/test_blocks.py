@@ -16,7 +16,9 @@ def test_factors_and_solutions(size: int) -> None:
     right = torch.randn(3, 6, size, generator=generator, dtype=torch.float64)
     expected = torch.linalg.cholesky(matrices)
     factors = blocks.cholesky(matrices.permute(1, 2, 0))
-    assert float(factors.log_det()) == pytest.approx(float(torch.linalg.slogdet(matrices).logabsdet.sum()) / 2, rel=1e-12)
+    assert float(factors.log_det()) == pytest.approx(
+        float(torch.linalg.slogdet(matrices).logabsdet.sum()) / 2, rel=1e-12
+    )
     lower = factors.solve_lower(right.transpose(1, 2))
     upper = factors.solve_upper(right.transpose(1, 2))
     for found, matrix in ((lower, expected), (upper, expected.mT)):

@@ -53,7 +53,11 @@ class Affine:
 
     def terms(self) -> tuple[list[Term], list[Term]]:
         level = [(self.level, self.levels)]
-        return [Term(), Term(self.matrix), Term(picks=level, scale=self.x)], [Term(), Term(scale=self.x), Term(picks=level)]
+        return [Term(), Term(self.matrix), Term(picks=level, scale=self.x)], [
+            Term(),
+            Term(scale=self.x),
+            Term(picks=level),
+        ]
 
     def by_groups(self) -> GroupedNormal:
         sums = group_statistics(self.y, *self.terms(), (self.group, self.number), self.scale, self.weight)
@@ -153,7 +157,12 @@ def test_a_weight_of_zero_leaves_a_row_out() -> None:
     model = affine(2)
     kept = torch.arange(40) % 4 != 0
     part = replace(
-        model, y=model.y[kept], matrix=model.matrix[kept], x=model.x[kept], group=model.group[kept], level=model.level[kept]
+        model,
+        y=model.y[kept],
+        matrix=model.matrix[kept],
+        x=model.x[kept],
+        group=model.group[kept],
+        level=model.level[kept],
     )
     whole = replace(model, weight=kept.double())
     expected = float(part.by_groups().log_prob(part.y))

@@ -51,7 +51,7 @@ def test_sums_are_those_of_the_design(count: int) -> None:
     hot = torch.nn.functional.one_hot(d["g"] - 1, 4).double()
     close(sums.between, torch.einsum("ia,ib,ij,i->abj", whole, own, hot, ratio))
     close(sums.within, torch.einsum("ia,ib,ij,i->abj", own, own, hot, ratio))
-    assert (sums.rows.count, sums.rows.weight) == (count, float(weight.sum()))
+    assert (sums.rows.length, sums.rows.weight) == (count, float(weight.sum()))
     close(sums.rows.log_scale, weight @ torch.log(scale))
 
 

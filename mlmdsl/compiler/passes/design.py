@@ -103,7 +103,11 @@ def scale_of(expr: ir.Expr, rows: Rows) -> tuple[ir.Expr, ir.Expr | None]:
         return expr.args[0], None
     if isinstance(expr, ir.Lift) and rows.loop is None and len(expr.axes) == 1:
         return scale_of(expr.x, Rows(expr.axes[0].name, rows.axis))
-    if isinstance(expr, ir.Call) and expr.function == "sqrt" and all(part.type.low >= 0 for part in _factors(expr.args[0])):
+    if (
+        isinstance(expr, ir.Call)
+        and expr.function == "sqrt"
+        and all(part.type.low >= 0 for part in _factors(expr.args[0]))
+    ):
         scale, known = scale_of(expr.args[0], rows)
         return _root(scale), known if known is None else _root(known)
     if isinstance(expr, ir.Map) and expr.op in ("*", "/"):

@@ -46,7 +46,7 @@ def collapse(model: ir.Model) -> ir.Model:
     Raises:
         NotCollapsible: nothing can be.
     """
-    model = _defined_once(model)
+    model = _without_placeholders(model)
     parts = _taken_apart(model)
     names = _integrable(parts)
     rows = _rows(parts.likelihood)
@@ -78,32 +78,22 @@ def collapsed_names(model: ir.Model) -> tuple[str, ...]:
     return tuple(effect.name for node in model.body if isinstance(node, ir.Collapsed) for effect in node.effects)
 
 
-def _defined_once(model: ir.Model) -> ir.Model:
-    """The model without values that another replaces before anything reads them, as of an array that a loop fills."""
+def _without_placeholders(model: ir.Model) -> ir.Model:
+    """The model without the arrays that a loop or `.~` then draws: `α = zeros(J)`."""
+    drawn = {node.target for node in model.body if isinstance(node, ir.Sample) and node.observed is None}
+    waiting: set[str] = set()
     body: list[ir.Statement] = []
-    for position, node in enumerate(model.body):
-        rest = model.body[position + 1 :]
-        if not isinstance(node, ir.Let) or not _is_replaced(node.name, rest):
-            body.append(node)
-    names = [name for node in body if (name := _defined(node)) is not None]
-    if len(set(names)) < len(names):
-        raise NotCollapsible("a name is given a value twice")
+    for node in model.body:
+        read = {part.name for part in ir.walk(node) if isinstance(part, ir.Ref)} & waiting
+        if read:
+            raise NotCollapsible(f"{min(read)} is read before it is drawn")
+        if isinstance(node, ir.Let) and node.name in drawn:
+            waiting.add(node.name)
+            continue
+        if isinstance(node, ir.Sample):
+            waiting.discard(node.target)
+        body.append(node)
     return replace(model, body=tuple(body))
-
-
-def _defined(node: ir.Statement) -> str | None:
-    if isinstance(node, ir.Let | ir.SetIndex):
-        return node.name
-    return node.target if isinstance(node, ir.Sample) and node.observed is None else None
-
-
-def _is_replaced(name: str, rest: Sequence[ir.Statement]) -> bool:
-    for node in rest:
-        if any(isinstance(part, ir.Ref) and part.name == name for part in ir.walk(node)):
-            return False
-        if _defined(node) == name:
-            return not (isinstance(node, ir.Sample) and node.index)
-    return False
 
 
 def _taken_apart(model: ir.Model) -> _Parts:

@@ -13,6 +13,7 @@ import numpy as np
 import pyro
 import pytest
 import torch
+from scipy.integrate import quad
 
 import mlmdsl
 from mlmdsl.compiler.passes import marginalize
@@ -93,7 +94,10 @@ def test_shipped_specs_collapse_exactly(name: str) -> None:
 
 
 COLLAPSING = {
-    "linear regression": ("α ~ Normal(0, 2); β ~ Normal(0, 1); σ ~ Exponential(1)\n y .~ Normal.(α .+ β .* x, σ)", ("α", "β")),
+    "linear regression": (
+        "α ~ Normal(0, 2); β ~ Normal(0, 1); σ ~ Exponential(1)\n y .~ Normal.(α .+ β .* x, σ)",
+        ("α", "β"),
+    ),
     "a loop": (
         "σ ~ Exponential(1); τ ~ Exponential(1); a ~ filldist(Normal(0, τ), 3); β ~ Normal(0, 1)\n"
         "for i in eachindex(y)\n μ = a[g[i]] + β * x[i]\n y[i] ~ Normal(μ, σ)\n end",
@@ -143,7 +147,10 @@ IDIOMS = {
     "a loop without an array": ("for j in 1:3\n α[j] ~ Normal(μ, τ)\n end", LOOP),
     "an array drawn elementwise": ("α = Vector{Float64}(undef, 3)\n α .~ Normal(μ, τ)", LOOP),
     "filldist and arraydist": ("α ~ filldist(Normal(μ, τ), 3)", "y ~ arraydist(Normal.(α[g] .+ x .* β, σ))"),
-    "a comprehension of rows": ("α ~ filldist(Normal(μ, τ), 3)", "y ~ arraydist([Normal(α[g[i]] + x[i] * β, σ) for i in 1:N])"),
+    "a comprehension of rows": (
+        "α ~ filldist(Normal(μ, τ), 3)",
+        "y ~ arraydist([Normal(α[g[i]] + x[i] * β, σ) for i in 1:N])",
+    ),
     "a vector of rows": ("α ~ filldist(Normal(μ, τ), 3)", "y ~ MvNormal(α[g] .+ x .* β, σ^2 * I)"),
     "rows drawn elementwise": ("α ~ filldist(Normal(μ, τ), 3)", "y .~ Normal.(α[g] .+ x .* β, σ)"),
     "a scale as a matrix": ("α ~ filldist(Normal(μ, τ), 3)", "y ~ MvNormal(α[g] .+ x .* β, σ * I(6))"),
@@ -152,7 +159,8 @@ IDIOMS = {
     "locations of their own": ("α ~ arraydist([Normal(μ + w[j] * β, τ) for j in 1:3])", LOOP),
     "locations by an upper level": ("γ ~ filldist(Normal(μ, 1), 2)\n α ~ MvNormal(γ[u], τ^2 * I)", LOOP),
     "an upper level in the mean": (
-        "γ ~ filldist(Normal(0, 1), 2); α ~ filldist(Normal(μ, τ), 3)", "y .~ Normal.(γ[h] .+ α[g] .+ x .* β, σ)"
+        "γ ~ filldist(Normal(0, 1), 2); α ~ filldist(Normal(μ, τ), 3)",
+        "y .~ Normal.(γ[h] .+ α[g] .+ x .* β, σ)",
     ),
     "not centred": ("z ~ filldist(Normal(0, 1), 3)\n α = μ .+ τ .* z", LOOP),
     "vectors as columns": (
@@ -182,10 +190,11 @@ IDIOMS = {
         "for i in 1:N\n y[i] ~ Normal(μ + X[i, :] ⋅ (T .* z[:, g[i]]), σ)\n end",
     ),
     "an effect for each row": ("ε ~ filldist(Normal(0, τ), N)", "y ~ MvNormal(μ .+ ε .+ x .* β, σ^2 * I)"),
-    "an effect and its row in one loop": ("", "for i in 1:N\n θ[i] ~ Normal(μ, τ)\n y[i] ~ Normal(θ[i] + x[i] * β, s[i])\n end"),
-    "effects, then rows of known scales": (
-        "θ ~ filldist(Normal(μ, τ), N)", "y ~ arraydist(Normal.(θ .+ x .* β, s))"
+    "an effect and its row in one loop": (
+        "",
+        "for i in 1:N\n θ[i] ~ Normal(μ, τ)\n y[i] ~ Normal(θ[i] + x[i] * β, s[i])\n end",
     ),
+    "effects, then rows of known scales": ("θ ~ filldist(Normal(μ, τ), N)", "y ~ arraydist(Normal.(θ .+ x .* β, s))"),
 }
 
 
@@ -230,7 +239,9 @@ def test_what_does_not_qualify_is_refused(name: str) -> None:
 
 
 def test_of_a_product_of_two_the_larger_is_integrated_out() -> None:
-    model = bound("s ~ Normal(0, 1); z ~ filldist(Normal(0, 1), 3); σ ~ Exponential(1)\n y ~ MvNormal(s .* z[g], σ^2 * I)")
+    model = bound(
+        "s ~ Normal(0, 1); z ~ filldist(Normal(0, 1), 3); σ ~ Exponential(1)\n y ~ MvNormal(s .* z[g], σ^2 * I)"
+    )
     assert model.marginalized == ("z",)
     verify_collapsed(model)
 
@@ -242,6 +253,23 @@ def test_scales_near_zero_are_finite_and_right() -> None:
     trace = traced(program, theta)
     expected = sum(-0.5 * (v / 0.7) ** 2 - math.log(0.7 * math.sqrt(2 * math.pi)) for v in DATA["y"])
     assert float(trace.nodes["y"]["log_prob_sum"]) == pytest.approx(expected, rel=1e-12)
+
+
+def test_density_is_the_integral_by_quadrature(way: str) -> None:
+    """One effect, so that the integral of the plain program's density is one of a line: to 1e-8, the quadrature's own error."""
+    model = bound(
+        "τ ~ Exponential(1); σ ~ Exponential(1); a ~ filldist(Normal(1, τ), 1)\n y ~ MvNormal(a[fill(1, 6)] .* x, σ^2 * I)"
+    )
+    theta = {name: torch.tensor(value, dtype=torch.float64) for name, value in (("τ", 0.8), ("σ", 0.6))}
+
+    def density(a: float) -> float:
+        values = {**theta, "a": torch.tensor([a], dtype=torch.float64)}
+        return math.exp(float(traced(model.program, values).log_prob_sum()))
+
+    integral, _ = quad(density, -3, 5, epsabs=0, epsrel=1e-10)
+    found = float(traced(model.compiled(collapsed=True), theta).log_prob_sum())
+    assert model.marginalized == ("a",)
+    assert found == pytest.approx(math.log(integral), abs=1e-8)
 
 
 def test_both_ways_agree() -> None:
