@@ -30,7 +30,7 @@ def effect_of(sample: ir.Sample, lets: Mapping[str, ir.Expr]) -> ir.Effect:
         return ir.Effect(sample.target, location, spread, sample.type.axes)
     factor = spread
     if dict(dist.options).get("form", "covariance") == "covariance":
-        factor = ir.Call("cholesky", (spread,), spread.type)
+        factor = _square_root(spread) or ir.Call("cholesky", (spread,), spread.type)
     event = 0 if dist.columns or not dist.plates else 1
     return ir.Effect(sample.target, _turned(location, event, bool(dist.plates)), factor, sample.type.axes, event)
 
@@ -47,6 +47,27 @@ def drawn(effect: ir.Effect, noise: ir.Expr) -> ir.Expr:
         spread = ir.Contract(noise, _transposed(effect.spread), noise.type)
     zero = isinstance(effect.location, ir.Const) and effect.location.value == 0
     return spread if zero else ir.Map("+", (effect.location, spread), noise.type)
+
+
+def _square_root(covariance: ir.Expr) -> ir.Expr | None:
+    """A where a covariance is written as A·Aᵀ, or as (t ⊙ A)·Aᵀ ⊙ tᵀ, which is `Diagonal(t) * A * A' * Diagonal(t)`.
+
+    No factor is then computed, so that scales of 0 do no harm.
+    """
+    if isinstance(covariance, ir.Contract):
+        return covariance.a if _is_transpose(covariance.b, covariance.a) else None
+    if not isinstance(covariance, ir.Map) or covariance.op != "*" or len(covariance.args) != 2:
+        return None
+    inner, right = covariance.args
+    if not isinstance(inner, ir.Contract) or not isinstance(right, ir.Call) or right.function != "row":
+        return None
+    scaled = inner.a
+    whole = isinstance(scaled, ir.Map) and scaled.op == "*" and scaled.args[0] == right.args[0]
+    return scaled if whole and _is_transpose(inner.b, cast(ir.Map, scaled).args[1]) else None
+
+
+def _is_transpose(expr: ir.Expr, of: ir.Expr) -> bool:
+    return isinstance(expr, ir.Permute) and expr.order == (1, 0) and expr.x == of
 
 
 def _loops(args: tuple[object, ...]) -> Iterator[Axis]:

@@ -255,6 +255,22 @@ def test_scales_near_zero_are_finite_and_right() -> None:
     assert float(trace.nodes["y"]["log_prob_sum"]) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("covariance", [COVARIANCE, "(Diagonal(T) * L.L) * (Diagonal(T) * L.L)'"])
+def test_a_covariance_written_as_a_square_is_not_factored(covariance: str, way: str) -> None:
+    """So that scales of 0 are exact: without its slopes the model is one of intercepts."""
+    rows = "y ~ MvNormal(B[1, g] .+ B[2, g] .* x, σ^2 * I)"
+    model = bound(f"{PRIORS}\n{CORRELATED}\n B ~ filldist(MvNormal([μ, 0.0], {covariance}), 3)\n {rows}")
+    verify_collapsed(model, way)
+    intercepts = bound(f"{PRIORS}\n B ~ filldist(Normal(μ, τ), 3)\n y ~ MvNormal(B[g], σ^2 * I)")
+    common = {"σ": torch.tensor(0.7, dtype=torch.float64), "τ": torch.tensor(0.9, dtype=torch.float64)}
+    scales = torch.tensor([0.9, 0.0], dtype=torch.float64)
+    theta = {**common, "T": scales, "L": torch.eye(2, dtype=torch.float64)}
+    found, expected = traced(model.compiled(collapsed=True), theta), traced(intercepts.compiled(collapsed=True), common)
+    assert float(found.nodes["y"]["log_prob_sum"]) == pytest.approx(
+        float(expected.nodes["y"]["log_prob_sum"]), rel=1e-12
+    )
+
+
 def test_density_is_the_integral_by_quadrature(way: str) -> None:
     """One effect, so that the integral of the plain program's density is one of a line: to 1e-8, the quadrature's own error."""
     model = bound(
