@@ -3,7 +3,7 @@
     Model  = name, arguments, [Node], returned
     Node   = Let(name, value, tracked) | Sample(site, target, dist, axes, observed) | Factor(value)
            | SetIndex(name, index, value) | Loop(variable, range, [Node]) | Branch(condition, [Node], [Node])
-           | Collapsed(target, effects, terms, rows, observed, scale)     a likelihood with effects integrated out
+           | Collapsed(target, effects, terms, rows, observed, scale, groups)   a likelihood, its effects integrated out
     Dist   = family, arguments (Expr or Dist), plates, event axes
     Expr   = Const | Ref | Counter(axis, start)    the value of a loop variable along its axis
            | Map(op, args)                         elementwise, with Julia's broadcasting: this is every dotted operator
@@ -320,18 +320,34 @@ class LinearTerm:
 
 @dataclass(frozen=True)
 class Effect:
-    """A normal parameter as location + spread · u, u standard normal. `kind`: `scale`, `scale_tril` or `covariance`."""
+    """A normal parameter as location + spread · u, u standard normal.
+
+    `event`: the axis along which the spread, a factor of the covariance, mixes; without one the spread is elementwise.
+    """
 
     name: str
     location: Expr
     spread: Expr
-    kind: str
     axes: tuple[Axis, ...]
+    event: int | None = None
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The rows in groups, by an index that is data along them: the effects of a group reach its own coefficients alone.
+
+    For each effect and for each term (its coefficients) the position of the axis that has the groups, if any.
+    """
+
+    index: Expr
+    axis: Axis
+    effects: tuple[int | None, ...]
+    terms: tuple[int | None, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Collapsed(Node):
-    """A normal likelihood of data along `rows` with its effects integrated out."""
+    """A normal likelihood of data along `rows` with its effects integrated out; by blocks where there are `groups`."""
 
     target: str
     effects: tuple[Effect, ...]
@@ -339,8 +355,9 @@ class Collapsed(Node):
     rows: Axis
     observed: Expr
     scale: Expr
-    weights: Expr | None = None
-    """Scales of the rows that are data (meta-analysis); `scale` is 1 then."""
+    known_scale: Expr | None = None
+    """The part of the rows' scales that is data (meta-analysis); it multiplies `scale`."""
+    groups: Groups | None = None
 
 
 Statement = Let | Sample | Factor | SetIndex | Loop | Branch | Collapsed
@@ -411,5 +428,5 @@ def _expressions(value: object) -> Iterator[Expr | Dist]:
     elif isinstance(value, tuple):
         for item in value:
             yield from _expressions(item)
-    elif isinstance(value, Slice | Pick | SiteIndex | LinearTerm | Effect):
+    elif isinstance(value, Slice | Pick | SiteIndex | LinearTerm | Effect | Groups):
         yield from children(value)

@@ -5,10 +5,11 @@ from .arrays import set_index
 from .categorical import Categorical, OrderedLogistic
 from .cdf import log_tails
 from .censoring import Censored
-from .collapsed import CollapsedNormal, RowStatistics, design, row_statistics
+from .collapsed import Collapsed, CollapsedNormal
 from .columns import Columns
 from .continuous import LogitNormal, SkewNormal
 from .counts import BinomialLogit, DiscreteUniform, LogPoisson, Multinomial, negative_binomial
+from .grouped import GroupedNormal
 from .improper import Flat, FlatPos
 from .lkj import LKJ
 from .matrices import InverseWishart, Wishart, mv_normal_canonical, mv_student, symmetric
@@ -16,6 +17,7 @@ from .missing import sample_missing
 from .mixtures import Dirac, Mixture
 from .ordered import Ordered, PushedOrdered
 from .reductions import mad, product, quantile
+from .rows import GroupStatistics, RowStatistics, Term, group_statistics, row_statistics
 from .special import gamma
 from .stacked import Stacked
 from .truncation import Truncated
@@ -24,12 +26,15 @@ __all__ = [
     "BinomialLogit",
     "Categorical",
     "Censored",
+    "Collapsed",
     "CollapsedNormal",
     "Columns",
     "Dirac",
     "DiscreteUniform",
     "Flat",
     "FlatPos",
+    "GroupStatistics",
+    "GroupedNormal",
     "InverseWishart",
     "LKJ",
     "LocationScale",
@@ -43,10 +48,11 @@ __all__ = [
     "RowStatistics",
     "SkewNormal",
     "Stacked",
+    "Term",
     "Truncated",
     "Wishart",
-    "design",
     "gamma",
+    "group_statistics",
     "log_tails",
     "mad",
     "mv_normal_canonical",

@@ -11,7 +11,7 @@ along two axes, functions of the rows that are not linear in something free of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import cast
 
@@ -84,6 +84,61 @@ def terms_of(expr: ir.Expr, rows: Rows) -> list[Term]:
     raise NotLinear("the mean holds a function of the rows that is not linear")
 
 
+def scale_of(expr: ir.Expr, rows: Rows) -> tuple[ir.Expr, ir.Expr | None]:
+    """A scale as something free of the rows, times data along them if it varies.
+
+    Raises:
+        NotLinear: what varies along the rows is not data.
+    """
+    one = ir.Const(1.0, ir.Type(low=1, high=1))
+    if not rows.has(expr):
+        if expr.type.rank:
+            raise NotLinear("the likelihood's scale has axes other than the rows")
+        return expr, None
+    if isinstance(expr, ir.Call) and expr.function == "ones":
+        return one, None
+    if ir.is_data(expr):
+        return one, expr
+    if isinstance(expr, ir.Call) and expr.function == "fill":
+        return expr.args[0], None
+    if isinstance(expr, ir.Lift) and rows.loop is None and len(expr.axes) == 1:
+        return scale_of(expr.x, Rows(expr.axes[0].name, rows.axis))
+    if (
+        isinstance(expr, ir.Call)
+        and expr.function == "sqrt"
+        and all(part.type.low >= 0 for part in _factors(expr.args[0]))
+    ):
+        scale, known = scale_of(expr.args[0], rows)
+        return _root(scale), known if known is None else _root(known)
+    if isinstance(expr, ir.Map) and expr.op in ("*", "/"):
+        (left, mine), (right, theirs) = (scale_of(arg, rows) for arg in expr.args)
+        return ir.Map(expr.op, (left, right), _free(left, right)), _combined(expr.op, mine, theirs)
+    raise NotLinear("the likelihood's scale varies along the rows and is not data")
+
+
+def _factors(expr: ir.Expr) -> Iterator[ir.Expr]:
+    if isinstance(expr, ir.Map) and expr.op in ("*", "/"):
+        for arg in expr.args:
+            yield from _factors(arg)
+    else:
+        yield expr
+
+
+def _root(expr: ir.Expr) -> ir.Expr:
+    return ir.Call("sqrt", (expr,), replace(expr.type, element="real", low=0))
+
+
+def _free(left: ir.Expr, right: ir.Expr) -> ir.Type:
+    return ir.Type(low=0 if min(left.type.low, right.type.low) >= 0 else float("-inf"))
+
+
+def _combined(op: str, left: ir.Expr | None, right: ir.Expr | None) -> ir.Expr | None:
+    if right is None:
+        return left
+    first = ir.Const(1.0, ir.Type(low=1, high=1)) if left is None else left
+    return ir.Map(op, (first, right), replace(right.type, element="real", low=0))
+
+
 def _each_row(axis: Axis) -> ir.Expr:
     """The index 1, 2, … of an effect that has an entry for each row."""
     if not isinstance(axis.size, int):
@@ -148,10 +203,22 @@ def _dense(data: ir.Expr, coefficients: ir.Expr, rows: Rows) -> Term:
         if coefficients.type.rank != 1:
             raise NotLinear("a product along the rows has axes other than the rows")
         return Term(coefficients, dense=data)
-    if not isinstance(coefficients, ir.Gather):
+    return replace(_picked_vector(coefficients, rows), dense=data)
+
+
+def _picked_vector(expr: ir.Expr, rows: Rows) -> Term:
+    """C[:, j[i]], or elementwise operations on such of one index, which are then a pick from the operations' result."""
+    if isinstance(expr, ir.Gather):
+        return _picked(expr, rows, keep=1)
+    if not isinstance(expr, ir.Map):
         raise NotLinear("coefficients along the rows are not picked by an index")
-    term = _picked(coefficients, rows, keep=1)
-    return replace(term, dense=data)
+    parts = [_picked_vector(arg, rows) if rows.has(arg) else Term(arg) for arg in expr.args]
+    varying = [part for part in parts if part.picks]
+    if any(part.picks != varying[0].picks for part in varying):
+        raise NotLinear("coefficients along the rows are picked by several indices")
+    axes = varying[0].coefficients.type.axes
+    type_ = replace(expr.type, loops=(), axes=(expr.type.axes[0], *axes[1:]))
+    return Term(ir.Map(expr.op, tuple(part.coefficients for part in parts), type_), picks=varying[0].picks)
 
 
 def _gather_terms(expr: ir.Gather, rows: Rows) -> list[Term]:

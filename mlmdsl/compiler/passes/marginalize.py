@@ -13,13 +13,17 @@ from typing import cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.passes.affine import is_affine, is_free
-from mlmdsl.compiler.passes.design import NotLinear, Rows, Term, inlined, terms_of
+from mlmdsl.compiler.passes.design import NotLinear, Rows, inlined, scale_of, terms_of
+from mlmdsl.compiler.passes.effects import effect_of, is_effect
+from mlmdsl.compiler.passes.grouping import column_counts, grouped_sizes, groups_of
 from mlmdsl.language.types import Axis
 
+FEW_NORMALS = 30
+"""Up to so many, dense algebra is faster than block elimination, and its program shorter."""
 MOST_NORMALS = 400
-"""Beyond so many the dense algebra of one gradient costs more than the rows do."""
+"""Beyond so many, the dense algebra of one gradient costs more than the rows do."""
 MOST_NUMBERS = 30_000_000
-"""The entries of the design that is built once, at binding."""
+"""The products of groups with dense effects that one gradient may take: some tenths of a second, and 240 MB."""
 
 
 class NotCollapsible(Exception):
@@ -42,25 +46,27 @@ def collapse(model: ir.Model) -> ir.Model:
     Raises:
         NotCollapsible: nothing can be.
     """
+    model = _without_placeholders(model)
     parts = _taken_apart(model)
     names = _integrable(parts)
     rows = _rows(parts.likelihood)
     lets = _inlinable(model, names, rows)
-    terms = _linear_terms(parts.likelihood, lets, rows)
-    scale = inlined(cast(ir.Expr, parts.likelihood.dist.args[1]), lets)
-    weighted = rows.has(scale)
-    if weighted and not ir.is_data(scale):
-        raise NotCollapsible("the likelihood's scale varies along the rows and is not data")
-    effects = tuple(_effect(parts.latents[name], lets) for name in parts.latents if name in names)
-    _check_size(effects, terms, rows)
+    mean, spread = (inlined(cast(ir.Expr, arg), lets) for arg in parts.likelihood.dist.args)
+    try:
+        terms = tuple(ir.LinearTerm(t.coefficients, t.dense, t.picks, t.scale) for t in terms_of(mean, rows))
+        scale, known = scale_of(spread, rows)
+    except NotLinear as error:
+        raise NotCollapsible(str(error)) from None
+    effects = tuple(effect_of(parts.latents[name], lets) for name in parts.latents if name in names)
     node = ir.Collapsed(
         target=parts.likelihood.target,
         effects=effects,
-        terms=tuple(ir.LinearTerm(t.coefficients, t.dense, t.picks, t.scale) for t in terms),
+        terms=terms,
         rows=rows.axis,
-        observed=cast(ir.Expr, parts.likelihood.observed),
-        scale=ir.Const(1.0, ir.Type(low=1, high=1)) if weighted else scale,
-        weights=scale if weighted else None,
+        observed=inlined(cast(ir.Expr, parts.likelihood.observed), lets),
+        scale=scale,
+        known_scale=known,
+        groups=_groups(effects, terms),
         span=parts.likelihood.span,
     )
     body = tuple(_kept(model.body, parts, names, node))
@@ -70,6 +76,24 @@ def collapse(model: ir.Model) -> ir.Model:
 def collapsed_names(model: ir.Model) -> tuple[str, ...]:
     """The names of the parameters that a collapsed model integrates out."""
     return tuple(effect.name for node in model.body if isinstance(node, ir.Collapsed) for effect in node.effects)
+
+
+def _without_placeholders(model: ir.Model) -> ir.Model:
+    """The model without the arrays that a loop or `.~` then draws: `α = zeros(J)`."""
+    drawn = {node.target for node in model.body if isinstance(node, ir.Sample) and node.observed is None}
+    waiting: set[str] = set()
+    body: list[ir.Statement] = []
+    for node in model.body:
+        read = {part.name for part in ir.walk(node) if isinstance(part, ir.Ref)} & waiting
+        if read:
+            raise NotCollapsible(f"{min(read)} is read before it is drawn")
+        if isinstance(node, ir.Let) and node.name in drawn:
+            waiting.add(node.name)
+            continue
+        if isinstance(node, ir.Sample):
+            waiting.discard(node.target)
+        body.append(node)
+    return replace(model, body=tuple(body))
 
 
 def _taken_apart(model: ir.Model) -> _Parts:
@@ -105,7 +129,7 @@ def _whole(dist: ir.Dist, lets: Mapping[str, ir.Expr]) -> ir.Dist:
 def _integrable(parts: _Parts) -> frozenset[str]:
     """The parameters that qualify, before the likelihood's mean is looked at term by term."""
     dists = {name: _whole(sample.dist, parts.lets) for name, sample in parts.latents.items()}
-    names = frozenset(name for name, dist in dists.items() if _is_normal(dist, parts.latents[name]))
+    names = frozenset(name for name, dist in dists.items() if is_effect(parts.latents[name], dist))
     likelihood = _whole(parts.likelihood.dist, parts.lets)
     mean, scale = cast(tuple[ir.Expr, ir.Expr], likelihood.args)
     outside = [
@@ -122,15 +146,6 @@ def _integrable(parts: _Parts) -> frozenset[str]:
     if not names:
         raise NotCollapsible("no normal parameter reaches the likelihood through an affine mean alone")
     return names
-
-
-def _is_normal(dist: ir.Dist, sample: ir.Sample) -> bool:
-    if dist.family == "Normal":
-        lifted = {axis.name for axis in dist.plates}
-        loops = {axis.name for arg in dist.args for axis in cast(ir.Expr, arg).type.loops}
-        return loops <= lifted and (not loops or len(dist.plates) == 1) and not dist.loops
-    plain = dist.family == "MvNormal" and not dist.loops and not any(cast(ir.Expr, arg).type.loops for arg in dist.args)
-    return plain and (not dist.plates or (dist.columns and len(dist.plates) == 1))
 
 
 def _barred(
@@ -188,31 +203,9 @@ def _inlinable(model: ir.Model, names: frozenset[str], rows: Rows) -> dict[str, 
     return lets
 
 
-def _linear_terms(likelihood: ir.Sample, lets: Mapping[str, ir.Expr], rows: Rows) -> list[Term]:
-    try:
-        return terms_of(inlined(cast(ir.Expr, likelihood.dist.args[0]), lets), rows)
-    except NotLinear as error:
-        raise NotCollapsible(str(error)) from None
-
-
 def _needing(lets: Mapping[str, ir.Expr], names: frozenset[str]) -> dict[str, ir.Expr]:
     """The statements that depend on what is integrated out: they are no more."""
     return {name: value for name, value in lets.items() if not is_free(value, names)}
-
-
-def _effect(sample: ir.Sample, lets: Mapping[str, ir.Expr]) -> ir.Effect:
-    """z = location + scale · u, with u standard normal."""
-    dist = _whole(sample.dist, lets)
-    location, spread = (_lifted(cast(ir.Expr, arg)) for arg in dist.args)
-    kind = "scale" if dist.family == "Normal" else dict(dist.options).get("form", "covariance")
-    return ir.Effect(sample.target, location, spread, kind, sample.type.axes)
-
-
-def _lifted(arg: ir.Expr) -> ir.Expr:
-    """A parameter given for each step of a loop, as an array."""
-    if not arg.type.loops:
-        return arg
-    return ir.Lift(arg, arg.type.loops, replace(arg.type, loops=(), axes=(*arg.type.loops, *arg.type.axes)))
 
 
 def _count(axes: Sequence[Axis]) -> int:
@@ -224,13 +217,32 @@ def _count(axes: Sequence[Axis]) -> int:
     return total
 
 
-def _check_size(effects: Sequence[ir.Effect], terms: Sequence[Term], rows: Rows) -> None:
+def _groups(effects: Sequence[ir.Effect], terms: Sequence[ir.LinearTerm]) -> ir.Groups | None:
+    """The groups by which to eliminate, if dense algebra is not as good.
+
+    Raises:
+        NotCollapsible: what is left for dense algebra is too much of it.
+    """
     normals = sum(_count(effect.axes) for effect in effects)
-    columns = sum(_count(term.coefficients.type.axes) for term in terms)
     if not normals:
         raise NotCollapsible("there are no effects")
-    if normals > MOST_NORMALS or columns * _count((rows.axis,)) > MOST_NUMBERS:
-        raise NotCollapsible(f"there are too many effects for dense algebra: {normals}")
+    if normals <= FEW_NORMALS:
+        return None
+    groups = groups_of(effects, terms)
+    dense, own = (normals, 0) if groups is None else grouped_sizes(effects, groups)
+    if dense > MOST_NORMALS:
+        kind = "effects" if groups is None else f"effects beside those of the {groups.axis.size} groups"
+        raise NotCollapsible(f"there are too many {kind} for dense algebra: {dense}, the most is {MOST_NORMALS}")
+    if groups is not None:
+        _check_numbers(groups, (1 + dense) * own, terms)
+    return groups
+
+
+def _check_numbers(groups: ir.Groups, products: int, terms: Sequence[ir.LinearTerm]) -> None:
+    columns, each = column_counts(terms, groups)
+    numbers = cast(int, groups.axis.size) * max(products, (1 + columns + each) * each)
+    if numbers > MOST_NUMBERS:
+        raise NotCollapsible(f"there are too many effects beside those of the groups: {numbers} products a gradient")
 
 
 def _kept(body: Sequence[ir.Statement], parts: _Parts, names: frozenset[str], node: ir.Collapsed) -> list[ir.Statement]:
