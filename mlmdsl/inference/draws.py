@@ -7,14 +7,14 @@ either. Nothing here imports torch: a reader of results need not pay for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Kernel = Literal["vectorized", "pyro"]
-Phase = Literal["warmup", "sample"]
+Phase = Literal["pilot", "warmup", "sample"]
 
 
 class UnsupportedModel(ValueError):
@@ -47,7 +47,8 @@ class Draws:
     model's trace, each of shape (chain, draw, *site shape). `stats` holds (chain, draw) arrays under ArviZ's names:
     acceptance_rate, diverging, energy, lp, n_steps, reached_max_treedepth, step_size, tree_depth (the stock kernel
     gives those of them that it knows). Times are wall-clock seconds; `gradient_evaluations` is a chain's mean, warm-up
-    included. `interrupted` tells that the run was stopped and holds fewer draws than were asked for.
+    included. `interrupted` tells that the run was stopped and holds fewer draws than were asked for. `centring` holds how
+    centred sites were sampled, 0 to 1, for each of their elements.
     """
 
     samples: Mapping[str, Array]
@@ -63,3 +64,4 @@ class Draws:
     chains: int
     draws: int
     tune: int
+    centring: Mapping[str, Array] = field(default_factory=dict)

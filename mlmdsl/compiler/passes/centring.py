@@ -102,7 +102,7 @@ def _roots(model: ir.Model) -> Iterator[ir.Expr | ir.Dist]:
             lets[node.name] = inlined(node.value, lets)
             continue
         for inner in ir.statements((node,)):
-            yield from (cast(ir.Expr, inlined(cast(ir.Expr, child), lets)) for child in ir.children(inner))
+            yield from (inlined(cast(ir.Expr, child), lets) for child in ir.children(inner))
 
 
 def _settled(model: ir.Model) -> frozenset[str]:
