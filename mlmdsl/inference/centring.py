@@ -1,15 +1,17 @@
 """How centred a site is best sampled, element by element, learned from a short run before the main one.
 
-For x ~ D(μ, s) with information i from the data the rule is
+Let x ~ D(μ, s) and i be the information of the data about x. Given s, the spread of x is (i + 1/s²)^(−1/2), and that of v
+(`inference.recentring`) is s^(c−1) times it. Its logarithm has the slope c − i/(i + 1/s²) in log s: with c the share of the
+data in what is known of x, v neither narrows where s is small (the funnel of the centred form, where data are few), nor
+where it is large (that of the other form, where they are many). Where s is uncertain no c does this everywhere. The one
+chosen gives v the same spread at the median of s as at its lower end, since there lies the funnel that a sampler does not
+get into, and the draws that it would not tell us of:
 
-    c = i / (i + 1/s²),
+    c = (N(median) − N(end)) / (log median − log end),   N(s) = ½ log(1 + i·s²).
 
-the share of the data in what is known of x. With it the conditional spread of v, s^(c−1)·(i + 1/s²)^(−1/2), does not change
-with s to first order: neither the funnel of the centred form where data are few, nor the one that the other form has
-where they are many. i is the curvature of −log π in x beyond that of the prior, by central differences of the gradient
-along a random direction ±1 through the site (Hutchinson's estimate of a Hessian's diagonal, exact where elements do not
-interact), at draws of a pilot run that has all sites half centred; the mean over these draws; then c, and its mean over
-the draws' s. Means of numbers in [0, 1] have no tails.
+i is the curvature of −log π in x beyond that of the prior, by central differences of the gradient along a random
+direction ±1 through the site (Hutchinson's estimate of a Hessian's diagonal, exact where elements do not interact), its
+weighted mean over the draws of a pilot run that has all sites a little centred.
 """
 
 from __future__ import annotations
@@ -33,11 +35,13 @@ Centring = Literal["auto", "centred", "noncentred"]
 
 PILOT = Settings(chains=8, draws=24, tune=100, max_depth=7)
 """The run that c is learned from: warm-up must be long enough to leave the start, draws to average i over."""
-ENDS = (0.01, 0.99)
-"""Quantiles of log s between which the spread of v is kept steady."""
+TAIL = 2.0
+"""The lower end of log s: below its 1 % point by so many times the distance from there to the 5 % point, which is where
+1 draw in 2 500 lies if the tail is exponential."""
 FIXED_SCALE = 1e-6
 """A range of log s below which s is a constant."""
-HALF = 0.25
+START = 0.25
+"""c in the pilot run: little of either form's trouble."""
 FIXED = {"centred": 1.0, "noncentred": 0.0}
 
 
@@ -61,7 +65,7 @@ def centred(
 
     The same seed learns the same.
 
-    Where a pilot cannot be run, since the model cannot be run for many chains at once, c is one half.
+    Where a pilot cannot be run, since the model cannot be run for many chains at once, c is that of the pilot.
 
     Raises:
         ValueError: there is no such site. NotLocationScale: it has one form only.
@@ -71,7 +75,7 @@ def centred(
         if name not in shapes:
             raise ValueError(f"there is no site {name!r} whose centring could be chosen: {', '.join(shapes)}")
     names = [name for name, choice in wanted.items() if choice == "auto"]
-    fixed = {name: _filled(shapes[name], sites, FIXED.get(choice, HALF)) for name, choice in wanted.items()}
+    fixed = {name: _filled(shapes[name], sites, FIXED.get(choice, START)) for name, choice in wanted.items()}
     fixed |= (taken := _taken(sites, known or {}, names))
     start = replace(sites, centring=fixed)
     start.distributions(torch.zeros(sites.dim, dtype=sites.dtype, device=sites.device), wanted)
@@ -140,13 +144,16 @@ def _share_of_data(sites: Sites, potential: Potential, name: str, draws: Tensor,
 def _steadiest(information: Tensor, scale: Tensor) -> Tensor:
     """c of each element, from i and s at draws: two tensors (n, elements)."""
     usable = torch.isfinite(information) & torch.isfinite(scale)
-    count = usable.sum(0).clamp(min=1)
-    mean = (torch.where(usable, information, 0).sum(0) / count).clamp(min=0)
-    level = torch.where(usable, scale, 1).log()
-    low, high = torch.quantile(level, level.new_tensor(ENDS), dim=0)
-    rise = torch.log1p(mean * (2 * high).exp()) - torch.log1p(mean * (2 * low).exp())
-    local = 1 - 1 / (1 + mean * (low + high).exp())
-    return torch.where(high - low > FIXED_SCALE, rise / (2 * (high - low)), local).clamp(0, 1)
+    scale = torch.where(usable, scale, 1)
+    lowest, low, middle = torch.quantile(scale.log(), scale.new_tensor((0.01, 0.05, 0.5)), 0)
+    # where s is small the curvature is the prior's, and what is left of it beyond that is rounding
+    weight = usable / (1 + (2 * (middle - scale.log())).exp())
+    mean = (torch.where(usable, information, 0) * weight).sum(0) / weight.sum(0).clamp(min=1e-9)
+    mean = mean.clamp(min=0)
+    end = lowest - TAIL * (low - lowest)
+    rise = torch.log1p(mean * (2 * middle).exp()) - torch.log1p(mean * (2 * end).exp())
+    local = 1 - 1 / (1 + mean * (2 * middle).exp())
+    return torch.where(middle - end > FIXED_SCALE, rise / (2 * (middle - end)), local).clamp(0, 1)
 
 
 def _curvature(potential: Potential, q: Tensor, part: slice, generator: torch.Generator) -> Tensor:

@@ -26,8 +26,8 @@ from mlmdsl.compiler.passes.affine import is_free
 from mlmdsl.compiler.passes.design import inlined
 from mlmdsl.compiler.passes.products import Product, alongside, merged, rearranges, terms
 
-FAMILIES = frozenset({"Normal", "Laplace", "Cauchy", "Logistic", "Gumbel", "affine"})
-"""Families whose first two arguments are a location and a scale."""
+FAMILIES = frozenset({"Normal", "Laplace", "Cauchy", "Logistic", "Gumbel"})
+"""Families whose first two arguments are a location and a scale; `μ + σ * TDist(ν)` is one more."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _effect(
 ) -> _Effect | None:
     """The draw as an effect; None where it is none."""
     dist = sample.dist
-    if dist.family not in FAMILIES or sample.target not in settled:
+    if not _has_location_and_scale(dist) or sample.target not in settled:
         return None
     location, scale = (inlined(cast(ir.Expr, arg), lets) for arg in dist.args[:2])
     standard = dist.family == "Normal" and _is(location, 0) and _is(scale, 1)
@@ -134,6 +134,13 @@ def _effect(
     common = [a for a in _shifts(uses[0], scales) if all(a in s for s in shifts)] if shifts else []
     product = merged("*", scales) if standard else None
     return _Effect(sample, standard, product, tuple(a for a in common if _refers_to(a, settled)))
+
+
+def _has_location_and_scale(dist: ir.Dist) -> bool:
+    if dist.family == "affine":
+        _, scale, base = cast(tuple[ir.Expr, ir.Expr, ir.Dist], dist.args)
+        return base.family == "TDist" and scale.type.low >= 0
+    return dist.family in FAMILIES
 
 
 def _is(expr: ir.Expr, number: float) -> bool:
