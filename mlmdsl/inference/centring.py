@@ -33,15 +33,15 @@ from mlmdsl.inference.sites import Site, Sites
 
 Centring = Literal["auto", "centred", "noncentred"]
 
-PILOT = Settings(chains=8, draws=24, tune=100, max_depth=7)
-"""The run that c is learned from: warm-up must be long enough to leave the start, draws to average i over."""
-TAIL = 2.0
+PILOT = Settings(chains=8, draws=50, tune=100, max_depth=7)
+"""The run that c is learned from: warm-up must be long enough to leave the start, draws to see the lower end of s."""
+TAIL = 3.0
 """The lower end of log s: below its 1 % point by so many times the distance from there to the 5 % point, which is where
-1 draw in 2 500 lies if the tail is exponential."""
+1 draw in 12 500 lies if the tail is exponential."""
 FIXED_SCALE = 1e-6
 """A range of log s below which s is a constant."""
-START = 0.25
-"""c in the pilot run: little of either form's trouble."""
+START = 0.1
+"""c in the pilot run: it has to see small s, so nearly not centred."""
 FIXED = {"centred": 1.0, "noncentred": 0.0}
 
 
@@ -175,4 +175,5 @@ def _scales(sites: Sites, site: Site, draws: Tensor) -> Tensor:
         return scale.expand(site.shape).flatten()
 
     with torch.no_grad(), silent_vmap():
-        return torch.func.vmap(scale)(draws)
+        found: Tensor = torch.func.vmap(scale)(draws)
+    return found

@@ -72,7 +72,8 @@ def line(draws: Draws, seconds: float) -> str:
     c = [float(c.mean()) for c in draws.centring.values()]
     worst = min(float(np.nanmin(ess_bulk(values))) for values in draws.samples.values())
     diverging = int(draws.stats["diverging"].sum())
-    return f"{c[0] if c else np.nan:>6.2f}{worst:>9.0f}{diverging:>6d}{draws.gradient_evaluations:>11.0f}{seconds:>9.1f}"
+    mean = c[0] if c else np.nan
+    return f"{mean:>6.2f}{worst:>9.0f}{diverging:>6d}{draws.gradient_evaluations:>11.0f}{seconds:>9.1f}"
 
 
 def main() -> None:

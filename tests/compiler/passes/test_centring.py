@@ -131,8 +131,7 @@ REFUSED = {
         "; y ~ arraydist(LogPoisson.(τ .* z[g] .+ s .* x .* z[g]))"
     ),
     "read before its scale": (
-        "z ~ filldist(Normal(0, 1), 3); τ ~ Exponential(exp(sum(z)))"
-        "; y ~ arraydist(LogPoisson.(τ .* z[g]))"
+        "z ~ filldist(Normal(0, 1), 3); τ ~ Exponential(exp(sum(z))); y ~ arraydist(LogPoisson.(τ .* z[g]))"
     ),
     "one after another": f"{TOP}; a = zeros(3); a[1] ~ Normal(0, τ)\nfor j in 2:3\n a[j] ~ Normal(a[j - 1], τ)\nend\n"
     "y ~ arraydist(LogPoisson.(a[g]))",
