@@ -1,23 +1,19 @@
-"""How centred a site is best sampled, element by element, learned from a short run before the main one.
+"""In which coordinates a location-scale site is sampled: as it is, not centred, or by what the data say of its elements.
 
-Let x ~ D(μ, s) and i be the information of the data about x. Given s, the spread of x is (i + 1/s²)^(−1/2), and that of v
-(`inference.recentring`) is s^(c−1) times it. Its logarithm has the slope c − i/(i + 1/s²) in log s: with c the share of the
-data in what is known of x, v neither narrows where s is small (the funnel of the centred form, where data are few), nor
-where it is large (that of the other form, where they are many). Where s is uncertain no c does this everywhere. The one
-chosen gives v the same spread at the median of s as at its lower end, since there lies the funnel that a sampler does not
-get into, and the draws that it would not tell us of:
+The evidence of the data (`inference.recentring`) is learned from two short pilot runs, the first with the sites not
+centred, the second by what the first found. Around each draw the log density of the data is taken for a parabola in x:
 
-    c = (N(median) − N(end)) / (log median − log end),   N(s) = ½ log(1 + i·s²).
+    i = ∂²U/∂x² − 1/s²,    b = i·x + (x − μ)/s² − ∂U/∂x,    U = −log π,
 
-i is the curvature of −log π in x beyond that of the prior, by central differences of the gradient along a random
-direction ±1 through the site (Hutchinson's estimate of a Hessian's diagonal, exact where elements do not interact), its
-weighted mean over the draws of a pilot run that has all sites a little centred.
+with the curvature by central differences of the gradient along a random direction ±1 through the site (Hutchinson's
+estimate of a Hessian's diagonal, exact where elements do not interact). Where s is small the curvature is the prior's, and
+what is left beyond it is rounding; so draws count by s² / (s² + its median).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any, Literal
 
@@ -26,30 +22,24 @@ from torch import Tensor
 
 from mlmdsl.inference.draws import Progress, ProgressCallback
 from mlmdsl.inference.potential import NotVectorizable, Potential, build_potential, silent_vmap
-from mlmdsl.inference.recentring import location_and_scale
+from mlmdsl.inference.recentring import Evidence, location_and_scale
 from mlmdsl.inference.sampler import Sampler
 from mlmdsl.inference.settings import Settings
 from mlmdsl.inference.sites import Site, Sites
 
 Centring = Literal["auto", "centred", "noncentred"]
 
-PILOT = Settings(chains=8, draws=50, tune=100, max_depth=7)
-"""The run that c is learned from: warm-up must be long enough to leave the start, draws to see the lower end of s."""
-TAIL = 3.0
-"""The lower end of log s: below its 1 % point by so many times the distance from there to the 5 % point, which is where
-1 draw in 12 500 lies if the tail is exponential."""
-FIXED_SCALE = 1e-6
-"""A range of log s below which s is a constant."""
-START = 0.1
-"""c in the pilot run: it has to see small s, so nearly not centred."""
-FIXED = {"centred": 1.0, "noncentred": 0.0}
+PILOTS = (Settings(chains=8, draws=10, tune=50, max_depth=6), Settings(chains=8, draws=30, tune=60, max_depth=7))
+"""The first need only come near the posterior, the second sees it."""
 
 
 @dataclass(frozen=True)
 class Learned:
-    """c of each site, in the shape of its draws, and what it took to learn: seconds, and gradients of each chain."""
+    """The evidence for each site that is not sampled as it is; of all, how centred each is; what it took to learn:
+    seconds, and gradients of each chain."""
 
-    centring: Mapping[str, Tensor]
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    shares: Mapping[str, Tensor] = field(default_factory=dict)
     seconds: float = 0.0
     gradients: float = 0.0
 
@@ -61,64 +51,72 @@ def centred(
     progress: ProgressCallback | None = None,
     known: Mapping[str, Any] | None = None,
 ) -> Learned:
-    """c of each site in `wanted`: what it says, what is `known` of one that is `auto`, or learned.
+    """The coordinates of each site in `wanted`: what it says, what is `known` of one that is `auto`, or learned.
 
-    The same seed learns the same.
-
-    Where a pilot cannot be run, since the model cannot be run for many chains at once, c is that of the pilot.
+    The same seed learns the same. Where a pilot cannot be run, since the model cannot be run for many chains at once,
+    sites are not centred.
 
     Raises:
         ValueError: there is no such site. NotLocationScale: it has one form only.
     """
+    started = perf_counter()
     shapes = {site.name: site for site in sites.latent}
     for name in wanted:
         if name not in shapes:
             raise ValueError(f"there is no site {name!r} whose centring could be chosen: {', '.join(shapes)}")
+    for fn in sites.distributions(torch.zeros(sites.dim, dtype=sites.dtype, device=sites.device), wanted).values():
+        location_and_scale(fn)
     names = [name for name, choice in wanted.items() if choice == "auto"]
-    fixed = {name: _filled(shapes[name], sites, FIXED.get(choice, START)) for name, choice in wanted.items()}
-    fixed |= (taken := _taken(sites, known or {}, names))
-    start = replace(sites, centring=fixed)
-    start.distributions(torch.zeros(sites.dim, dtype=sites.dtype, device=sites.device), wanted)
-    if len(taken) == len(names):
-        return Learned(fixed)
-    try:
-        return _learned(start, names, seed, progress)
-    except NotVectorizable:
-        return Learned(fixed)
+    evidence = {name: _none(shapes[name], sites) for name, choice in wanted.items() if choice != "centred"}
+    evidence |= (taken := _taken(sites, known or {}, names))
+    gradients = 0.0
+    if len(taken) < len(names):
+        try:
+            for pilot in PILOTS:
+                found, took = _learned(replace(sites, centring=evidence), names, replace(pilot, seed=seed), progress)
+                evidence, gradients = {**evidence, **found}, gradients + took
+        except NotVectorizable:
+            pass
+    whole = {name: torch.ones_like(_none(shapes[name], sites).share) for name in wanted}
+    shares = whole | {name: each.share for name, each in evidence.items()}
+    return Learned(evidence, shares, perf_counter() - started if names else 0.0, gradients)
 
 
-def _filled(site: Site, sites: Sites, value: float) -> Tensor:
-    return torch.full(site.shape, value, dtype=site.dtype, device=sites.device)
+def _none(site: Site, sites: Sites) -> Evidence:
+    zeros = torch.zeros(site.shape, dtype=site.dtype, device=sites.device)
+    return Evidence(zeros, zeros, zeros)
 
 
-def _taken(sites: Sites, known: Mapping[str, Any], names: list[str]) -> dict[str, Tensor]:
+def _taken(sites: Sites, known: Mapping[str, Any], names: list[str]) -> dict[str, Evidence]:
     """What is known of the sites named, as tensors; what does not fit a site is not known of it."""
     found = {}
     for site in sites.latent:
-        c = torch.tensor(known.get(site.name, ()), dtype=site.dtype, device=sites.device)
-        if site.name in names and c.shape == site.shape:
-            found[site.name] = c
+        parts = torch.tensor(known.get(site.name, ()), dtype=site.dtype, device=sites.device)
+        if site.name in names and parts.shape == (len(Evidence._fields), *site.shape):
+            found[site.name] = Evidence(*parts)
     return found
 
 
-def _learned(sites: Sites, names: list[str], seed: int, progress: ProgressCallback | None) -> Learned:
-    """c from a pilot run of the sites as they stand."""
-    started = perf_counter()
-    potential = build_potential(sites, PILOT.chains, seed)
+def _learned(
+    sites: Sites, names: list[str], pilot: Settings, progress: ProgressCallback | None
+) -> tuple[dict[str, Evidence], float]:
+    """The evidence for the sites named, from a run of them as they stand; and the gradients it took."""
+    potential = build_potential(sites, pilot.chains, pilot.seed)
     like = torch.empty(0, dtype=sites.dtype, device=sites.device)
-    sampler = Sampler(sites.dim, like, replace(PILOT, seed=seed), potential, _as_pilot(progress))
+    sampler = Sampler(sites.dim, like, pilot, potential, _as_pilot(progress))
     raw = sampler.run(sampler.begin())
     if raw.interrupted:
         raise KeyboardInterrupt
     draws = raw.positions.transpose(0, 1)
-    generator = torch.Generator(like.device).manual_seed(seed)
-    found = {name: _share_of_data(sites, potential, name, draws, generator) for name in names}
-    probes = 2.0 * len(draws) * len(names)
-    return Learned({**sites.centring, **found}, perf_counter() - started, raw.gradient_evaluations + probes)
+    generator = torch.Generator(like.device).manual_seed(pilot.seed)
+    found = {
+        site.name: _evidence(sites, potential, site, draws, generator) for site in sites.latent if site.name in names
+    }
+    return found, raw.gradient_evaluations + 3.0 * len(draws) * len(names)
 
 
 def _as_pilot(progress: ProgressCallback | None) -> ProgressCallback | None:
-    """Progress of the pilot's warm-up, told as a phase of its own."""
+    """Progress of a pilot's warm-up, told as a phase of its own."""
     if progress is None:
         return None
     tell = progress
@@ -130,50 +128,54 @@ def _as_pilot(progress: ProgressCallback | None) -> ProgressCallback | None:
     return told
 
 
-def _share_of_data(sites: Sites, potential: Potential, name: str, draws: Tensor, generator: torch.Generator) -> Tensor:
-    """c of one site; draws has shape (draw, chain, D)."""
-    site = next(site for site in sites.latent if site.name == name)
+def _evidence(
+    sites: Sites, potential: Potential, site: Site, draws: Tensor, generator: torch.Generator
+) -> Evidence:
+    """What the data say of a site, at draws (draw, chain, D)."""
     part = slice(site.start, site.stop)
-    curvature = torch.stack([_curvature(potential, q, part, generator) for q in draws]).flatten(0, 1)
-    scale = _scales(sites, site, draws.flatten(0, 1))
-    steps = scale.pow(1 - sites.centring[name].flatten())  # ∂x/∂v
-    information = curvature / steps.square() - scale.pow(-2)
-    return _steadiest(information, scale).reshape(site.shape).to(site.dtype)
+    pairs = [_derivatives(potential, q, part, generator) for q in draws]
+    slope, curvature = (torch.cat(each) for each in zip(*pairs, strict=True))
+    flat = draws.flatten(0, 1)
+    x, location, scale = _placed(sites, site, flat)
+    stretch = scale * (1 + sites.centring[site.name].information.flatten() * scale.square()).rsqrt()  # ∂x/∂v
+    information = curvature / stretch.square() - scale.pow(-2)
+    push = (x - location) / scale.square() - slope / stretch
+    parts = merged_evidence(x, scale, information, push)
+    return Evidence(*(each.reshape(site.shape).to(site.dtype) for each in parts))
 
 
-def _steadiest(information: Tensor, scale: Tensor) -> Tensor:
-    """c of each element, from i and s at draws: two tensors (n, elements)."""
-    usable = torch.isfinite(information) & torch.isfinite(scale)
-    scale = torch.where(usable, scale, 1)
-    lowest, low, middle = torch.quantile(scale.log(), scale.new_tensor((0.01, 0.05, 0.5)), 0)
-    # where s is small the curvature is the prior's, and what is left of it beyond that is rounding
-    weight = usable / (1 + (2 * (middle - scale.log())).exp())
-    mean = (torch.where(usable, information, 0) * weight).sum(0) / weight.sum(0).clamp(min=1e-9)
-    mean = mean.clamp(min=0)
-    end = lowest - TAIL * (low - lowest)
-    rise = torch.log1p(mean * (2 * middle).exp()) - torch.log1p(mean * (2 * end).exp())
-    local = 1 - 1 / (1 + mean * (2 * middle).exp())
-    return torch.where(middle - end > FIXED_SCALE, rise / (2 * (middle - end)), local).clamp(0, 1)
+def merged_evidence(x: Tensor, scale: Tensor, information: Tensor, push: Tensor) -> Evidence:
+    """One i and b for each element, from draws: x, s, i and ∂ log p(data)/∂x, each (n, elements)."""
+    usable = torch.isfinite(torch.stack([x, scale, information, push])).all(0) & (scale > 0)
+    x, information, push = (torch.where(usable, each, 0) for each in (x, information, push))
+    typical = torch.where(usable, scale, torch.nan).nanmedian(0).values.nan_to_num(1.0)
+    weight = usable / (1 + (typical / torch.where(usable, scale, 1)).square())
+    weight = weight / weight.sum(0).clamp(min=torch.finfo(x.dtype).tiny)
+    i = (weight * information).sum(0).clamp(min=0)
+    b = torch.where(i > 0, i * (weight * x).sum(0) + (weight * push).sum(0), 0)
+    strength = i * typical.square()
+    return Evidence(i, b, strength / (1 + strength))
 
 
-def _curvature(potential: Potential, q: Tensor, part: slice, generator: torch.Generator) -> Tensor:
-    """Estimates of ∂²U/∂v² for the elements of one site, at q (chain, D)."""
+def _derivatives(potential: Potential, q: Tensor, part: slice, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """∂U/∂v, and estimates of ∂²U/∂v², for the elements of one site, at q (chain, D)."""
     step = torch.finfo(q.dtype).eps ** (1 / 3)
     signs = torch.empty_like(q[:, part]).bernoulli_(0.5, generator=generator) * 2 - 1
     direction = torch.zeros_like(q)
     direction[:, part] = step * signs
     with torch.no_grad():
-        ahead, behind = potential.evaluate(q + direction)[0], potential.evaluate(q - direction)[0]
-    return signs * (ahead - behind)[:, part] / (2 * step)
+        here, ahead, behind = (potential.evaluate(q + shift)[0][:, part] for shift in (0 * q, direction, -direction))
+    return here, signs * (ahead - behind) / (2 * step)
 
 
-def _scales(sites: Sites, site: Site, draws: Tensor) -> Tensor:
-    """s of the elements of a site at draws (n, D); shape (n, elements)."""
+def _placed(sites: Sites, site: Site, draws: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """x, μ and s of the elements of a site at draws (n, D); each (n, elements)."""
 
-    def scale(q: Tensor) -> Tensor:
-        _, scale = location_and_scale(sites.distributions(q, [site.name])[site.name])
-        return scale.expand(site.shape).flatten()
+    def placed(q: Tensor) -> tuple[Tensor, ...]:
+        location, scale = location_and_scale(sites.distributions(q, [site.name])[site.name])
+        x = sites.constrained(q)[site.name]
+        return tuple(each.expand(site.shape).flatten() for each in (x, location, scale))
 
     with torch.no_grad(), silent_vmap():
-        found: Tensor = torch.func.vmap(scale)(draws)
-    return found
+        x, location, scale = torch.func.vmap(placed)(draws)
+    return x, location, scale

@@ -30,7 +30,7 @@ SECONDS_BETWEEN = 5.0
 def identity(sites: Sites, settings: Settings) -> dict[str, Any]:
     """What must be the same for a run to continue: the settings, the sites, their centring, the number type."""
     latent = [[site.name, list(site.shape)] for site in sites.latent]
-    centring = {name: c.tolist() for name, c in sites.centring.items()}
+    centring = {name: [part.tolist() for part in evidence] for name, evidence in sites.centring.items()}
     return {**asdict(settings), "format": FORMAT, "sites": latent, "centring": centring, "dtype": str(sites.dtype)}
 
 
@@ -59,7 +59,7 @@ def write_checkpoint(path: Path, session: Session, about: dict[str, Any]) -> Non
 
 
 def read_centring(path: Path) -> dict[str, Any]:
-    """How centred the run that wrote `path` sampled its sites: numbers, nested as the sites have them."""
+    """The evidence by which the run that wrote `path` sampled its sites: numbers, nested as the sites have them."""
     about: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)["about"]
     return dict(about.get("centring", {}))
 

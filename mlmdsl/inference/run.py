@@ -68,7 +68,7 @@ def sample(
     as 8 × 500. The same seed on the same machine gives the same draws, whatever `progress` does. `checkpoint` is a
     file written as the run goes; `resume` is such a file: the run continues from it and ends with the draws it would
     have had uninterrupted. `centring` names location-scale sites and how each is sampled: centred, not centred, or
-    `auto`, something between that a short run before the warm-up chooses for each element (`inference.centring`).
+    `auto`, by what the data say of each of its elements in a short run before the warm-up (`inference.centring`).
 
     An interrupt while sampling returns what was drawn, once each chain has a few draws; during warm-up it propagates.
     A model that cannot be run for many chains at once is sampled by the stock kernel, and `warnings` says why.
@@ -79,7 +79,7 @@ def sample(
     sites = read_sites(model, seed)
     known = {} if resume is None else read_centring(resume)
     learned = centred(sites, centring or {}, seed, progress, known)
-    sites = replace(sites, centring=learned.centring)
+    sites = replace(sites, centring=learned.evidence)
     settings = choose_settings(kernel, chains, draws, tune, seed, target_accept, max_depth)
     if kernel == "vectorized":
         try:
@@ -101,7 +101,7 @@ def after_pilot(drawn: Draws, learned: Learned) -> Draws:
         drawn,
         warmup_s=drawn.warmup_s + learned.seconds,
         gradient_evaluations=drawn.gradient_evaluations + learned.gradients,
-        centring={name: c.cpu().numpy() for name, c in learned.centring.items()},
+        centring={name: share.cpu().numpy() for name, share in learned.shares.items()},
     )
 
 

@@ -26,7 +26,7 @@ from torch.distributions import biject_to
 from torch.overrides import TorchFunctionMode
 
 from mlmdsl.inference.draws import UnsupportedModel
-from mlmdsl.inference.recentring import partly_centred
+from mlmdsl.inference.recentring import Evidence, freed
 
 Model = Callable[[], Any]
 
@@ -48,7 +48,7 @@ class Site:
 class Sites:
     """The latent sites of a model, in the order of its trace, and the number type and device of q.
 
-    `centring` says how centred the sites named in it are sampled, for each of their elements (`inference.recentring`).
+    Sites named in `centring` are freed of their parents by that evidence (`inference.recentring`).
     """
 
     model: Model
@@ -56,7 +56,7 @@ class Sites:
     dim: int
     dtype: torch.dtype
     device: torch.device
-    centring: Mapping[str, Tensor] = field(default_factory=dict)
+    centring: Mapping[str, Evidence] = field(default_factory=dict)
 
     def split(self, q: Tensor) -> dict[str, Tensor]:
         """The unconstrained value of each site; q has shape (D,)."""
@@ -133,7 +133,7 @@ _SAFE: dict[Any, Callable[..., Tensor]] = {
 class _Unconstrained(poutine.messenger.Messenger):
     """Sets each latent site to T(u) and sums the log-Jacobians."""
 
-    def __init__(self, values: Mapping[str, Tensor], centring: Mapping[str, Tensor]) -> None:
+    def __init__(self, values: Mapping[str, Tensor], centring: Mapping[str, Evidence]) -> None:
         super().__init__()
         self.values, self.centring = values, centring
         self.log_jacobian: Tensor | float = 0.0
@@ -142,9 +142,9 @@ class _Unconstrained(poutine.messenger.Messenger):
         u = self.values.get(msg["name"])
         if u is None or msg["is_observed"]:
             return
-        centring = self.centring.get(msg["name"])
+        evidence = self.centring.get(msg["name"])
         fn = msg["fn"]
-        transform = biject_to(fn.support) if centring is None else partly_centred(fn, centring)
+        transform = biject_to(fn.support) if evidence is None else freed(fn, evidence)
         msg["value"] = transform(u)
         msg["done"] = True
         self.log_jacobian = self.log_jacobian + transform.log_abs_det_jacobian(u, msg["value"]).sum()

@@ -34,14 +34,15 @@ FAMILIES = {
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("c", [0.0, 0.3, 1.0])
-def test_a_partly_centred_draw_has_location_cm_and_scale_s_to_the_c(family: str, c: float) -> None:
+def test_a_partly_centred_draw_is_of_its_family(family: str, c: float) -> None:
+    """With location c·m·s^(c − 1) and scale s^c."""
     m, s, v = (torch.tensor(value, **FLOAT64) for value in (0.7, 2.5, -0.4))
     fn = FAMILIES[family](m, s)
     v = v.expand(fn.event_shape)
     transform = partly_centred(fn, torch.full(fn.event_shape, c, **FLOAT64))
     x = transform(v)
     density = fn.log_prob(x) + transform.log_abs_det_jacobian(v, x)
-    torch.testing.assert_close(density, FAMILIES[family](c * m, s**c).log_prob(v), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(density, FAMILIES[family](c * m * s ** (c - 1), s**c).log_prob(v), rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(transform.inv(x), v, rtol=1e-12, atol=1e-12)
 
 
@@ -169,7 +170,7 @@ def test_a_model_that_cannot_be_batched_keeps_the_pilots_form() -> None:
 
 
 def test_positions_are_read_with_the_same_centring() -> None:
-    """`constrained` gives x under its own name: μ + s^(1−c)·(v − c·μ)."""
+    """`constrained` gives x under its own name: (1−c)·μ + s^(1−c)·v."""
     sites = read_sites(funnel)
     c = torch.linspace(0, 1, 9, **FLOAT64)
     q = torch.arange(10, **FLOAT64) / 10
