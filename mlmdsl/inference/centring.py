@@ -128,9 +128,7 @@ def _as_pilot(progress: ProgressCallback | None) -> ProgressCallback | None:
     return told
 
 
-def _evidence(
-    sites: Sites, potential: Potential, site: Site, draws: Tensor, generator: torch.Generator
-) -> Evidence:
+def _evidence(sites: Sites, potential: Potential, site: Site, draws: Tensor, generator: torch.Generator) -> Evidence:
     """What the data say of a site, at draws (draw, chain, D)."""
     part = slice(site.start, site.stop)
     pairs = [_derivatives(potential, q, part, generator) for q in draws]
