@@ -12,7 +12,7 @@ what is left beyond it is rounding; so draws count by s² / (s² + its median).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any, Literal
@@ -59,32 +59,50 @@ def centred(
     Raises:
         ValueError: there is no such site. NotLocationScale: it has one form only.
     """
+    if not wanted:
+        return Learned()
     started = perf_counter()
-    shapes = {site.name: site for site in sites.latent}
-    for name in wanted:
-        if name not in shapes:
-            raise ValueError(f"there is no site {name!r} whose centring could be chosen: {', '.join(shapes)}")
-    for fn in sites.distributions(torch.zeros(sites.dim, dtype=sites.dtype, device=sites.device), wanted).values():
-        location_and_scale(fn)
+    _verify(sites, wanted)
     names = [name for name, choice in wanted.items() if choice == "auto"]
-    evidence = {name: _none(shapes[name], sites) for name, choice in wanted.items() if choice != "centred"}
-    evidence |= (taken := _taken(sites, known or {}, names))
+    chosen = [site for site in sites.latent if site.name in wanted]
+    evidence = {site.name: _none(site, sites) for site in chosen if wanted[site.name] != "centred"}
+    taken = _taken(sites, known or {}, names)
+    freed: Mapping[str, Evidence] = {**evidence, **taken}
     gradients = 0.0
     if len(taken) < len(names):
-        try:
-            for pilot in PILOTS:
-                found, took = _learned(replace(sites, centring=evidence), names, replace(pilot, seed=seed), progress)
-                evidence, gradients = {**evidence, **found}, gradients + took
-        except NotVectorizable:
-            pass
-    whole = {name: torch.ones_like(_none(shapes[name], sites).share) for name in wanted}
-    shares = whole | {name: each.share for name, each in evidence.items()}
-    return Learned(evidence, shares, perf_counter() - started if names else 0.0, gradients)
+        freed, gradients = _piloted(replace(sites, centring=freed), names, seed, progress)
+    shares = {site.name: _none(site, sites).share + 1 for site in chosen}
+    shares |= {name: each.share for name, each in freed.items()}
+    return Learned(freed, shares, perf_counter() - started if names else 0.0, gradients)
+
+
+def _verify(sites: Sites, wanted: Collection[str]) -> None:
+    """Raise ValueError unless each site is there and has a location and a scale."""
+    known = [site.name for site in sites.latent]
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"there is no site {name!r} whose centring could be chosen: {', '.join(known)}")
+    for fn in sites.distributions(torch.zeros(sites.dim, dtype=sites.dtype, device=sites.device), wanted).values():
+        location_and_scale(fn)
 
 
 def _none(site: Site, sites: Sites) -> Evidence:
     zeros = torch.zeros(site.shape, dtype=site.dtype, device=sites.device)
     return Evidence(zeros, zeros, zeros)
+
+
+def _piloted(
+    sites: Sites, names: list[str], seed: int, progress: ProgressCallback | None
+) -> tuple[Mapping[str, Evidence], float]:
+    """The evidence after the pilots, and the gradients they took; that of before where they cannot be run."""
+    evidence, gradients = sites.centring, 0.0
+    try:
+        for pilot in PILOTS:
+            found, took = _learned(replace(sites, centring=evidence), names, replace(pilot, seed=seed), progress)
+            evidence, gradients = {**evidence, **found}, gradients + took
+    except NotVectorizable:
+        pass
+    return evidence, gradients
 
 
 def _taken(sites: Sites, known: Mapping[str, Any], names: list[str]) -> dict[str, Evidence]:
