@@ -105,10 +105,10 @@ def chosen_centring(effects: Sequence[Recentred], centring: Centring | Mapping[s
     names = [effect.name for effect in effects]
     for name in given:
         if name and name not in names:
-            known = f"the effects that have two are {', '.join(names)}" if names else "no effect of this model has two"
+            others = f"; the effects with two are {', '.join(names)}" if names else "; this model has none with two"
             raise ValueError(
-                f"the centring of `{name}` cannot be chosen: it has one form only, being no location-scale draw whose"
-                f" location or scale is a parameter, or nothing but its own model reads it; {known}"
+                f"the centring of `{name}` cannot be chosen: an effect has two forms where it is normal (or of another"
+                f" location-scale family) about or with a scale that is a parameter{others}"
             )
     return {name: given.get(name, given.get("", "auto")) for name in names}
 

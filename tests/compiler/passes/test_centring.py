@@ -182,7 +182,7 @@ def test_forms_can_be_forced() -> None:
 
 def test_forcing_what_has_one_form_names_it() -> None:
     model = bound(CASES["centred"][0])
-    with pytest.raises(ValueError, match="centring of `β` cannot be chosen.* are a$"):
+    with pytest.raises(ValueError, match="centring of `β` cannot be chosen.* with two are a$"):
         model.sample(seed=4, centring={"β": "centred"})
     assert bound(REFUSED["a fixed prior"]).sample(seed=4, draws=9, tune=9, centring="centred").run.centring == {}
 
