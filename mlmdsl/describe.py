@@ -183,10 +183,18 @@ def run_text(run: Run) -> str:
         parts.insert(1, f"one transition of {run.thin} kept")
     if run.marginalized:
         parts.append(f"marginalized: {', '.join(run.marginalized)}")
+    if run.centring:
+        parts.append(f"centring: {', '.join(_centring(name, *figures) for name, figures in run.centring.items())}")
     spent = [f"{name} {run.timing[key]:.1f}" for key, name in _TIMINGS.items() if key in run.timing]
     if "total_s" in run.timing:
         parts.append(f"{run.timing['total_s']:.1f} s ({', '.join(spent)})")
     return "; ".join(parts)
+
+
+def _centring(name: str, mean: float, least: float, greatest: float) -> str:
+    """`αⱼ 0.83 on average (0.12 to 0.99)`."""
+    spread = "" if least == greatest else f" on average ({least:.2f} to {greatest:.2f})"
+    return f"{name} {mean:.2f}{spread}"
 
 
 def _count(number: int, noun: str) -> str:

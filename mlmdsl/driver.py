@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.emit import Program, emit
 from mlmdsl.compiler.lower import Lowered, lower_model
+from mlmdsl.compiler.passes.centring import Recentred, recentre
 from mlmdsl.compiler.passes.marginalize import NotCollapsible, collapse, collapsed_names
 from mlmdsl.compiler.show import show_checked, show_ir, show_tree
 from mlmdsl.compiler.values import Tensor
@@ -35,6 +36,7 @@ from mlmdsl.language.types import Array, Axis
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlmdsl.inference.centring import Centring
     from mlmdsl.inference.run import Progress
     from mlmdsl.results.fit import Fit
 
@@ -128,7 +130,9 @@ class Spec:
             if model.name == name:
                 return model
         if not models:
-            raise SpecError([Diagnostic("the spec has no model", hint="write `@model function name(…) … end`")], self.source)
+            raise SpecError(
+                [Diagnostic("the spec has no model", hint="write `@model function name(…) … end`")], self.source
+            )
         known = ", ".join(self.model_names)
         hint = did_you_mean(name or "", self.model_names) or f"its models: {known}"
         raise SpecError([Diagnostic(f"the spec has no model `{name}`", hint=hint)], self.source)
@@ -199,7 +203,9 @@ class Spec:
         try:
             return read_table(block.path, self.base, used)
         except DataError as error:
-            raise DataError([replace(found, span=self._path_span(block)) for found in error.diagnostics], self.source) from None
+            raise DataError(
+                [replace(found, span=self._path_span(block)) for found in error.diagnostics], self.source
+            ) from None
 
     def _path_span(self, block: syntax.DataBlock) -> Span:
         """Where the path of the `@data` block stands."""
@@ -263,7 +269,7 @@ class Bound:
     bound: Arguments
     lowered: Lowered
     lower_s: float = 0.0
-    _programs: dict[tuple[str, str, bool], Callable[[], Any]] = field(default_factory=dict, compare=False, repr=False)
+    _programs: dict[tuple[str, ...], Callable[[], Any]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def model_name(self) -> str:
@@ -284,6 +290,13 @@ class Bound:
         except NotCollapsible:
             return None
         return model if any(isinstance(node, ir.Sample) and node.observed is None for node in model.body) else None
+
+    def recentred(self, collapsed: bool = False) -> tuple[ir.Model, tuple[Recentred, ...]]:
+        """The model (the collapsed one if wanted and there is one) with its effects written centred, and these."""
+        return recentre(self._model(collapsed))
+
+    def _model(self, collapsed: bool) -> ir.Model:
+        return self.collapsed if collapsed and self.collapsed is not None else self.lowered.model
 
     @property
     def arguments(self) -> tuple[BoundArgument, ...]:
@@ -311,8 +324,8 @@ class Bound:
         """The Pyro program, as Python text."""
         return self._emitted(dtype, device).text
 
-    def _emitted(self, dtype: str, device: str, collapsed: bool = False) -> Program:
-        model = self.collapsed if collapsed and self.collapsed is not None else self.lowered.model
+    def _emitted(self, dtype: str, device: str, collapsed: bool = False, recentred: bool = False) -> Program:
+        model = self.recentred(collapsed)[0] if recentred else self._model(collapsed)
         return emit(self.spec.source, model, self.lowered.axis_sizes, dtype, device)
 
     @property
@@ -320,11 +333,16 @@ class Bound:
         """A plain Pyro model without arguments, in float64 on the CPU: any Pyro inference runs on it."""
         return self.compiled()
 
-    def compiled(self, dtype: DType = "float64", device: str = "cpu", collapsed: bool = False) -> Callable[[], Any]:
-        """The Pyro model in a dtype, on a device; the collapsed one if wanted and there is one."""
-        key = (dtype, device, collapsed)
+    def compiled(
+        self, dtype: DType = "float64", device: str = "cpu", collapsed: bool = False, recentred: bool = False
+    ) -> Callable[[], Any]:
+        """The Pyro model in a dtype, on a device; the collapsed one if wanted and there is one.
+
+        `recentred`: with its effects written centred, under sites of their own where these are not the author's.
+        """
+        key = (dtype, device, "collapsed" * collapsed, "recentred" * recentred)
         if key not in self._programs:
-            program = self._emitted(dtype, device, collapsed)
+            program = self._emitted(dtype, device, collapsed, recentred)
             self._programs[key] = _executable(program, self.bound, self.spec.source, dtype, device)
         return self._programs[key]
 
@@ -348,6 +366,7 @@ class Bound:
         max_depth: int = 10,
         kernel: Literal["vectorized", "pyro"] = "vectorized",
         marginalize: Literal["auto", "off"] = "auto",
+        centring: Centring | Mapping[str, Centring] = "auto",
         device: str = "cpu",
         dtype: DType = "float64",
         progress: Callable[[Progress], None] | None = None,
@@ -360,6 +379,7 @@ class Bound:
 
         `log_likelihood` and `predictive` add, for each draw, the log likelihood of each observed row and a new draw of
         it: `fit.idata` has them as `log_likelihood` and `posterior_predictive`. Each is draws × rows numbers.
+        `centring` is `auto`, `centred` or `noncentred`, for all effects or by the effect's name.
         """
         from mlmdsl.sampling import sample_bound
 
@@ -373,6 +393,7 @@ class Bound:
             max_depth=max_depth,
             kernel=kernel,
             marginalize=marginalize,
+            centring=centring,
             device=device,
             dtype=dtype,
             progress=progress,

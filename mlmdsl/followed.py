@@ -53,5 +53,7 @@ class Followed(Tensor):
 def follow(values: Tensor, places: Tensor | None = None) -> Followed:
     """A tensor whose entries are followed: from where they stand, or from `places`."""
     followed: Followed = values.as_subclass(Followed)
-    followed.places = torch.arange(values.numel(), device=values.device).reshape(values.shape) if places is None else places
+    followed.places = (
+        torch.arange(values.numel(), device=values.device).reshape(values.shape) if places is None else places
+    )
     return followed

@@ -61,6 +61,25 @@ def read_settings(ctx: click.Context, param: click.Parameter, pairs: Sequence[st
     return settings
 
 
+CENTRINGS = ("auto", "centred", "noncentred")
+
+
+def read_centring(ctx: click.Context, param: click.Parameter, given: Sequence[str]) -> dict[str, str]:
+    """`("noncentred", "αⱼ=centred")` → how each effect is sampled; under `` that of all the others.
+
+    Raises:
+        click.BadParameter: one is neither.
+    """
+    centring: dict[str, str] = {}
+    for text in given:
+        name, mark, choice = text.rpartition("=")
+        if choice.strip() not in CENTRINGS or (mark and not name.strip()):
+            known = ", ".join(CENTRINGS)
+            raise click.BadParameter(f"`{text}` is none of {known}, nor one after a name and =", ctx, param)
+        centring[unicodedata.normalize("NFC", name.strip())] = choice.strip()
+    return centring
+
+
 _FILE = click.Path(path_type=Path)
 
 spec = click.argument("spec", metavar="SPEC")
@@ -120,6 +139,10 @@ sampling = _all_of([
     click.option(
         "--marginalize", type=click.Choice(["auto", "off"]), default="auto", show_default=True,
         help="Integrate Gaussian effects out where that is exact.",
+    ),
+    click.option(
+        "--centring", multiple=True, callback=read_centring, metavar="[NAME=]FORM",
+        help="How group effects are sampled: auto (default), centred, noncentred; of one, αⱼ=centred. Repeatable.",
     ),
     place,
     click.option("--checkpoint", metavar="FILE", type=_FILE, help="Written as the run goes, to resume it from."),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
-PHASES = {"warmup": "warm-up", "sample": "sampling"}
+PHASES = {"pilot": "the pilot run", "warmup": "warm-up", "sample": "sampling"}
 
 
 class Report(Protocol):
@@ -116,6 +116,7 @@ def interruption(last: Report | None) -> str:
     """What to say where an interrupt left nothing to keep."""
     if last is None:
         return "interrupted before sampling began: nothing was drawn"
-    if last.phase == "warmup":
-        return f"interrupted during warm-up, after {last.done} of {last.total} transitions: nothing was drawn"
+    if last.phase != "sample":
+        done = f"{last.done} of {last.total} transitions"
+        return f"interrupted during {PHASES[last.phase]}, after {done}: nothing was drawn"
     return "interrupted before each chain had draws worth keeping"

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlmdsl.compiler import ir
+from mlmdsl.compiler.passes.centring import Recentred
 from mlmdsl.compiler.passes.marginalize import collapsed_names
 from mlmdsl.compiler.values import Tensor
 from mlmdsl.language.types import Array, Axis
@@ -23,6 +24,7 @@ from mlmdsl.observations import observed_data, rows_of, with_rows
 
 if TYPE_CHECKING:
     from mlmdsl.driver import Bound, DType
+    from mlmdsl.inference.centring import Centring
     from mlmdsl.inference.run import Draws, Progress
     from mlmdsl.results.fit import Dim, Fit, Variable
 
@@ -41,6 +43,7 @@ def sample_bound(
     max_depth: int,
     kernel: Literal["vectorized", "pyro"],
     marginalize: Literal["auto", "off"],
+    centring: Centring | Mapping[str, Centring],
     device: str,
     dtype: DType,
     progress: Callable[[Progress], None] | None,
@@ -57,10 +60,13 @@ def sample_bound(
     imported = perf_counter()
     collapsed = bound.collapsed if marginalize == "auto" else None
     program = bound.compiled(dtype, device, collapsed=collapsed is not None)
+    _, effects = bound.recentred(collapsed is not None)
+    chosen = chosen_centring(effects, centring)
+    sampled = bound.compiled(dtype, device, collapsed is not None, recentred=True) if effects else program
     compiled = perf_counter()
     with threads_for(bound), explained(program):
         result = sample(
-            program,
+            sampled,
             chains=chains,
             draws=draws,
             tune=tune,
@@ -72,9 +78,10 @@ def sample_bound(
             progress=progress,
             checkpoint=_path(checkpoint),
             resume=_path(resume),
+            centring={effect.site: chosen[effect.name] for effect in effects},
         )
     recovering = perf_counter()
-    samples = result.samples
+    samples = as_written(result.samples, effects)
     if collapsed is not None:
         samples = with_effects(bound, collapsed, program, samples, seed, dtype, device)
     recovered = perf_counter() - recovering
@@ -88,8 +95,34 @@ def sample_bound(
         "total_s": perf_counter() - started + bound.lower_s,
     }
     names = () if collapsed is None else collapsed_names(collapsed)
-    fit = as_fit(bound, replace(result, samples=samples), names, seed, timing, device, dtype)
+    learned = {effect.name: result.centring[effect.site] for effect in effects}
+    result = replace(result, samples=samples, centring=learned)
+    fit = as_fit(bound, result, names, seed, timing, device, dtype)
     return with_rows(bound, fit, rows) if rows is not None else fit
+
+
+def chosen_centring(effects: Sequence[Recentred], centring: Centring | Mapping[str, Centring]) -> dict[str, Centring]:
+    """How each effect is to be sampled; `centring` is for all of them, or by name with that of the others under "".
+
+    Raises:
+        ValueError: one is named that has one form only.
+    """
+    given = centring if isinstance(centring, Mapping) else {"": centring}
+    names = [effect.name for effect in effects]
+    for name in given:
+        if name and name not in names:
+            others = f"; the effects with two are {', '.join(names)}" if names else "; this model has none with two"
+            raise ValueError(
+                f"the centring of `{name}` cannot be chosen: an effect has two forms where it is normal (or of another"
+                f" location-scale family) about or with a scale that is a parameter{others}"
+            )
+    return {name: given.get(name, given.get("", "auto")) for name in names}
+
+
+def as_written(samples: Mapping[str, Values], effects: Sequence[Recentred]) -> dict[str, Values]:
+    """The draws without the sites that stood in the place of effects: those follow under their own names."""
+    placed = {effect.site for effect in effects if effect.site != effect.name}
+    return {name: drawn for name, drawn in samples.items() if name not in placed}
 
 
 def with_effects(
@@ -215,6 +248,7 @@ def as_fit(
         warnings=result.warnings,
         versions=versions(),
         interrupted=result.interrupted,
+        centring={name: (float(c.mean()), float(c.min()), float(c.max())) for name, c in result.centring.items()},
     )
     return Fit(tuple(variables), values, run, result.stats, observed_data(bound))
 

@@ -42,8 +42,8 @@ end
 TABLE = "group,y\na,1.0\nb,2.0\na,1.5\nb,2.5\na,0.5\n"
 SHORT = ("--chains", "4", "--draws", "100", "--tune", "100")
 RUN_KEYS = [
-    "spec", "model", "seed", "chains", "draws", "tune", "kernel", "device", "marginalized", "timing",
-    "gradient_evaluations", "divergences", "warnings", "summary",
+    "spec", "model", "seed", "chains", "draws", "tune", "kernel", "device", "marginalized", "centring",
+    "timing", "gradient_evaluations", "divergences", "warnings", "summary",
 ]  # fmt: skip
 TIMING_KEYS = ["import_s", "compile_s", "warmup_s", "sample_s", "recover_s", "total_s"]
 ROW_KEYS = [

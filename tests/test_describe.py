@@ -43,6 +43,8 @@ def test_a_run_in_words() -> None:
     assert told == (
         "16 × 1 draw after 150 of warm-up; seed 3; vectorized; marginalized: α, αⱼ; 2.0 s (import 1.0, warm-up 0.2)"
     )
+    told = run_text(replace(RUN, centring={"αⱼ": (0.83, 0.12, 0.99), "b": (1.0, 1.0, 1.0)}))
+    assert told.endswith("vectorized; centring: αⱼ 0.83 on average (0.12 to 0.99), b 1.00")
 
 
 @pytest.mark.filterwarnings("error")

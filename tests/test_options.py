@@ -1,4 +1,4 @@
-"""Values of `--set`."""
+"""Values of `--set` and `--centring`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 import click
 import pytest
 
-from mlmdsl.options import Setting, read_settings, read_value
+from mlmdsl.options import Setting, read_centring, read_settings, read_value
 
 _COMMAND = click.Command("run")
 _CONTEXT = click.Context(_COMMAND)
@@ -55,3 +55,16 @@ def test_names_are_composed_as_those_of_a_spec() -> None:
 def test_no_pair(pair: str) -> None:
     with pytest.raises(click.BadParameter, match="is no NAME=VALUE"):
         read_settings(_CONTEXT, _PARAM, (pair,))
+
+
+def test_centring_of_all_and_of_one() -> None:
+    decomposed = unicodedata.normalize("NFD", "é")
+    found = read_centring(_CONTEXT, _PARAM, ["noncentred", "αⱼ = centred", f"{decomposed}=auto"])
+    assert found == {"": "noncentred", "αⱼ": "centred", "é": "auto"}
+    assert read_centring(_CONTEXT, _PARAM, []) == {}
+
+
+@pytest.mark.parametrize("text", ["half", "αⱼ=half", "=centred", "αⱼ", ""])
+def test_what_is_no_centring(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="none of auto, centred, noncentred"):
+        read_centring(_CONTEXT, _PARAM, [text])

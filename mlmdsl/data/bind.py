@@ -248,7 +248,9 @@ def _renamed(name: str, value: Value, longest: Mapping[str, int]) -> Value:
     if all(axis.size == longest.get(axis.name) for axis in value.type.axes):
         return value
     axes = tuple(
-        axis if axis.size == longest.get(axis.name) else replace(axis, name=name if axis.name == ROW else f"{name}_{axis.name}")
+        axis
+        if axis.size == longest.get(axis.name)
+        else replace(axis, name=name if axis.name == ROW else f"{name}_{axis.name}")
         for axis in value.known.axes
     )
     return replace(column_value(name, replace(value.known, axes=axes)), counts=value.counts, levels=value.levels)

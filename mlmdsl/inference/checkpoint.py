@@ -28,9 +28,10 @@ SECONDS_BETWEEN = 5.0
 
 
 def identity(sites: Sites, settings: Settings) -> dict[str, Any]:
-    """What must be the same for a run to continue: the settings, the sites, the number type."""
+    """What must be the same for a run to continue: the settings, the sites, their centring, the number type."""
     latent = [[site.name, list(site.shape)] for site in sites.latent]
-    return {**asdict(settings), "format": FORMAT, "sites": latent, "dtype": str(sites.dtype)}
+    centring = {name: [part.tolist() for part in evidence] for name, evidence in sites.centring.items()}
+    return {**asdict(settings), "format": FORMAT, "sites": latent, "centring": centring, "dtype": str(sites.dtype)}
 
 
 def saver(path: Path, about: dict[str, Any]) -> Callable[[Session], None]:
@@ -55,6 +56,12 @@ def write_checkpoint(path: Path, session: Session, about: dict[str, Any]) -> Non
     unfinished = path.with_name(path.name + ".part")
     torch.save({"about": about, "session": content}, unfinished)
     unfinished.replace(path)
+
+
+def read_centring(path: Path) -> dict[str, Any]:
+    """The evidence by which the run that wrote `path` sampled its sites: numbers, nested as the sites have them."""
+    about: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)["about"]
+    return dict(about.get("centring", {}))
 
 
 def read_checkpoint(path: Path, about: dict[str, Any], like: Tensor) -> Session:

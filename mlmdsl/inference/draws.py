@@ -7,14 +7,14 @@ either. Nothing here imports torch: a reader of results need not pay for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Kernel = Literal["vectorized", "pyro"]
-Phase = Literal["warmup", "sample"]
+Phase = Literal["pilot", "warmup", "sample"]
 
 
 class UnsupportedModel(ValueError):
@@ -48,7 +48,8 @@ class Draws:
     acceptance_rate, diverging, energy, lp, n_steps, reached_max_treedepth, step_size, tree_depth (the stock kernel
     gives those of them that it knows). Times are wall-clock seconds; `gradient_evaluations` is a chain's mean, warm-up
     included. One transition of `thin` is kept; the stats of a draw are those of all its transitions. `interrupted` tells
-    that the run was stopped and holds fewer draws than were asked for.
+    that the run was stopped and holds fewer draws than were asked for. `centring` holds how
+    centred sites were sampled, 0 to 1, for each of their elements.
     """
 
     samples: Mapping[str, Array]
@@ -65,3 +66,4 @@ class Draws:
     draws: int
     tune: int
     thin: int = 1
+    centring: Mapping[str, Array] = field(default_factory=dict)

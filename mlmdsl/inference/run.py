@@ -21,7 +21,7 @@ cannot be told from bad mixing. Eight chains are the most whose R-hat stays near
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -29,7 +29,8 @@ from typing import Any
 
 import torch
 
-from mlmdsl.inference.checkpoint import identity, read_checkpoint, saver, write_checkpoint
+from mlmdsl.inference.centring import Centring, Learned, centred
+from mlmdsl.inference.checkpoint import identity, read_centring, read_checkpoint, saver, write_checkpoint
 from mlmdsl.inference.draws import Draws, Kernel, Phase, Progress, ProgressCallback, UnsupportedModel
 from mlmdsl.inference.engine import build_engine
 from mlmdsl.inference.potential import NotVectorizable
@@ -62,13 +63,15 @@ def sample(
     progress: ProgressCallback | None = None,
     checkpoint: Path | None = None,
     resume: Path | None = None,
+    centring: Mapping[str, Centring] | None = None,
 ) -> Draws:
     """Draw from the posterior of a Pyro model that takes no arguments (its data are closed over).
 
     `draws` and `tune` count transitions of one chain. Without them a run yields 4 000 draws, by the vectorised kernel
     as 8 × 500. The same seed on the same machine gives the same draws, whatever `progress` does. `checkpoint` is a
     file written as the run goes; `resume` is such a file: the run continues from it and ends with the draws it would
-    have had uninterrupted.
+    have had uninterrupted. `centring` names location-scale sites and how each is sampled: centred, not centred, or
+    `auto`, by what the data say of each of its elements in a short run before the warm-up (`inference.centring`).
 
     Without `target_accept` the target is 0.8, and 0.95 where transitions diverge late in warm-up (`warnings` says so).
     `lengthen` is called with the unconstrained draws (chain, draw, D) once all are there, and says how many times as
@@ -82,18 +85,33 @@ def sample(
     another run, and where no starting point has a finite density.
     """
     sites = read_sites(model, seed)
+    known = {} if resume is None else read_centring(resume)
+    learned = centred(sites, centring or {}, seed, progress, known)
+    sites = replace(sites, centring=learned.evidence)
     settings = choose_settings(kernel, chains, draws, tune, seed, target_accept, max_depth)
     if kernel == "vectorized":
         try:
             raw = _vectorized(sites, settings, progress, checkpoint, resume, lengthen)
-            return finished(sites, settings, raw, "vectorized")
+            return after_pilot(finished(sites, settings, raw, "vectorized"), learned)
         except NotVectorizable as reason:
             settings = choose_settings("pyro", chains, draws, tune, seed, target_accept, max_depth)
             note = f"the stock Pyro kernel was used, since the model cannot be run for many chains at once: {reason}"
-            return finished(sites, settings, sample_stock(sites, settings, progress), "pyro", (note,))
+            drawn = finished(sites, settings, sample_stock(sites, settings, progress), "pyro", (note,))
+            return after_pilot(drawn, learned)
     if checkpoint is not None or resume is not None:
         raise ValueError("the stock Pyro kernel writes no checkpoints: use the vectorized kernel")
-    return finished(sites, settings, sample_stock(sites, settings, progress), "pyro")
+    return after_pilot(finished(sites, settings, sample_stock(sites, settings, progress), "pyro"), learned)
+
+
+def after_pilot(drawn: Draws, learned: Learned) -> Draws:
+    """The draws with how centred their sites were, and what it took to learn that."""
+    return replace(
+        drawn,
+        compile_s=drawn.compile_s + learned.compile_s,
+        warmup_s=drawn.warmup_s + learned.seconds,
+        gradient_evaluations=drawn.gradient_evaluations + learned.gradients,
+        centring={name: share.cpu().numpy() for name, share in learned.shares.items()},
+    )
 
 
 def choose_settings(

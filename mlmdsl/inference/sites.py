@@ -11,9 +11,9 @@ The support is the one the site has in that very run, so a support that depends 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyro
@@ -26,6 +26,7 @@ from torch.distributions import biject_to
 from torch.overrides import TorchFunctionMode
 
 from mlmdsl.inference.draws import UnsupportedModel
+from mlmdsl.inference.recentring import Evidence, freed
 
 Model = Callable[[], Any]
 
@@ -45,13 +46,17 @@ class Site:
 
 @dataclass(frozen=True)
 class Sites:
-    """The latent sites of a model, in the order of its trace, and the number type and device of q."""
+    """The latent sites of a model, in the order of its trace, and the number type and device of q.
+
+    Sites named in `centring` are freed of their parents by that evidence (`inference.recentring`).
+    """
 
     model: Model
     latent: tuple[Site, ...]
     dim: int
     dtype: torch.dtype
     device: torch.device
+    centring: Mapping[str, Evidence] = field(default_factory=dict)
 
     def split(self, q: Tensor) -> dict[str, Tensor]:
         """The unconstrained value of each site; q has shape (D,)."""
@@ -59,7 +64,7 @@ class Sites:
 
     def log_density(self, q: Tensor) -> Tensor:
         """log π(q) with the Jacobian of the transforms, a scalar; q has shape (D,)."""
-        messenger = _Unconstrained(self.split(q))
+        messenger = _Unconstrained(self.split(q), self.centring)
         with pyro.validation_enabled(False), FailuresAsNan():
             total: Tensor = _trace(self.model, messenger).log_prob_sum() + messenger.log_jacobian
         return total
@@ -70,8 +75,13 @@ class Sites:
 
     def constrained(self, q: Tensor) -> dict[str, Tensor]:
         """The latent and the deterministic sites at q, in the order of the trace; q has shape (D,)."""
-        nodes = _trace(self.model, _Unconstrained(self.split(q))).nodes
+        nodes = _trace(self.model, _Unconstrained(self.split(q), self.centring)).nodes
         return {name: node["value"] for name, node in nodes.items() if _is_latent(node) or _is_deterministic(node)}
+
+    def distributions(self, q: Tensor, names: Collection[str]) -> dict[str, Any]:
+        """What sites are drawn from at q; q has shape (D,)."""
+        nodes = _trace(self.model, _Unconstrained(self.split(q), self.centring)).nodes
+        return {name: nodes[name]["fn"] for name in names}
 
 
 class FailuresAsNan(TorchFunctionMode):
@@ -123,16 +133,18 @@ _SAFE: dict[Any, Callable[..., Tensor]] = {
 class _Unconstrained(poutine.messenger.Messenger):
     """Sets each latent site to T(u) and sums the log-Jacobians."""
 
-    def __init__(self, values: Mapping[str, Tensor]) -> None:
+    def __init__(self, values: Mapping[str, Tensor], centring: Mapping[str, Evidence]) -> None:
         super().__init__()
-        self.values = values
+        self.values, self.centring = values, centring
         self.log_jacobian: Tensor | float = 0.0
 
     def _pyro_sample(self, msg: dict[str, Any]) -> None:
         u = self.values.get(msg["name"])
         if u is None or msg["is_observed"]:
             return
-        transform = biject_to(msg["fn"].support)
+        evidence = self.centring.get(msg["name"])
+        fn = msg["fn"]
+        transform = biject_to(fn.support) if evidence is None else freed(fn, evidence)
         msg["value"] = transform(u)
         msg["done"] = True
         self.log_jacobian = self.log_jacobian + transform.log_abs_det_jacobian(u, msg["value"]).sum()

@@ -57,7 +57,9 @@ def _real() -> list[Family]:
         Family("Laplace", (_LOCATION, _SCALE), "dist.Laplace({0}, {1})"),
         Family("Logistic", (_LOCATION, _SCALE), "dist.Logistic({0}, {1})"),
         Family("Gumbel", (_LOCATION, _SCALE), "dist.Gumbel({0}, {1})"),
-        Family("SkewNormal", (_LOCATION, _SCALE, _p("α", "real", 0.0)), "runtime.SkewNormal({0}, {1}, {2})", no_method=(2,)),
+        Family(
+            "SkewNormal", (_LOCATION, _SCALE, _p("α", "real", 0.0)), "runtime.SkewNormal({0}, {1}, {2})", no_method=(2,)
+        ),
         Family("Uniform", (_p("a", "real", 0.0), _p("b", "real", 1.0)), "dist.Uniform({0}, {1})", no_method=(1,)),
         Family("Flat", (), "runtime.Flat()"),
     ]

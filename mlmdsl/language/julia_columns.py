@@ -215,7 +215,9 @@ def _columns(item: Value) -> Array:
 def _stretched(part: Array, n: int) -> Array:
     """A scalar's column, n rows long."""
     missing = None if part.missing is None else np.broadcast_to(part.missing, (n, 1))
-    return Array(np.broadcast_to(part.values, (n, part.values.shape[1])), (Axis(ANONYMOUS, n), part.axes[1]), missing=missing)
+    return Array(
+        np.broadcast_to(part.values, (n, part.values.shape[1])), (Axis(ANONYMOUS, n), part.axes[1]), missing=missing
+    )
 
 
 def _common_name(items: Sequence[Value]) -> str:

@@ -275,7 +275,9 @@ def check_size(shape: Sequence[int], what: str, most: int = MAX_ENTRIES) -> None
     for size in shape:
         entries *= size
     if max(entries, *shape, 0) > most or len(shape) > 16:
-        raise JuliaError(f"{_named(what)} would make an array of {'×'.join(map(str, shape))} entries, which is too large")
+        raise JuliaError(
+            f"{_named(what)} would make an array of {'×'.join(map(str, shape))} entries, which is too large"
+        )
 
 
 # ── broadcasting ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -57,8 +57,8 @@ def _divergences(fit: Fit) -> Iterator[Finding]:
         yield Finding(
             "warning",
             f"{count} of {_draws(fit)} transitions diverged: parts of the posterior may be missing",
-            "raise --target-accept (0.95, 0.99), write group effects non-centred (αⱼ = τ .* zⱼ, zⱼ standard normal), "
-            "or give scales a prior with less mass near 0",
+            "raise --target-accept (0.95, 0.99), sample group effects non-centred (--centring noncentred), or give "
+            "scales a prior with less mass near 0",
         )
 
 
@@ -135,7 +135,7 @@ def _energy(fit: Fit) -> Iterator[Finding]:
             "warning",
             f"E-BFMI below {BFMI_LIMIT} in {low} of {len(fractions)} chains (lowest {np.nanmin(fractions):.2f}): "
             "tails are explored slowly",
-            "run a longer warm-up (--tune), or write group effects non-centred",
+            "run a longer warm-up (--tune), or sample group effects non-centred (--centring noncentred)",
         )
 
 

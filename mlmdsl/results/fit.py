@@ -67,7 +67,8 @@ class Run:
     """How the draws were made. `tune` and `draws` are per chain; one transition of `thin` was kept; `timing` is in seconds.
 
     `timing` has the keys import_s, compile_s, warmup_s, sample_s, recover_s, total_s, as far as they are known.
-    `gradient_evaluations` is the mean over chains.
+    `gradient_evaluations` is the mean over chains. `centring` tells of each effect that has it how centred it was
+    sampled, from 0 to 1: the mean, the least and the greatest of its elements.
     """
 
     spec: str
@@ -87,6 +88,7 @@ class Run:
     warnings: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     interrupted: bool = False
+    centring: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
     @property
     def sampling_seconds(self) -> float:
@@ -95,13 +97,17 @@ class Run:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON knows them."""
-        return asdict(self) | {"marginalized": list(self.marginalized), "warnings": list(self.warnings)}
+        centring = {name: list(figures) for name, figures in self.centring.items()}
+        lists = {"marginalized": list(self.marginalized), "warnings": list(self.warnings), "centring": centring}
+        return asdict(self) | lists
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Run:
-        """The inverse of `to_dict`; keys unknown to this version are left out. KeyError where one is missing."""
-        known = {entry.name: values[entry.name] for entry in fields(cls)}
-        return cls(**(known | {name: tuple(known[name]) for name in ("marginalized", "warnings")}))
+        """The inverse of `to_dict`; keys unknown to this version are left out. KeyError where one is missing, but for
+        `centring`, which fits of old have not."""
+        known = {entry.name: values[entry.name] for entry in fields(cls) if entry.name != "centring"}
+        centring = {name: tuple(figures) for name, figures in values.get("centring", {}).items()}
+        return cls(**(known | {name: tuple(known[name]) for name in ("marginalized", "warnings")}), centring=centring)
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,8 +46,8 @@ def to_text(fit: Fit) -> str:
 def to_json(fit: Fit) -> str:
     """One JSON object: how the draws were made, and `summary`, a list of rows. Figures that are not finite are null.
 
-    Keys: spec, model, seed, chains, draws, tune, kernel, device, marginalized, timing (seconds), gradient_evaluations
-    (per chain, mean), divergences, warnings, summary.
+    Keys: spec, model, seed, chains, draws, tune, kernel, device, marginalized, centring (of each effect that
+    has it: mean, min, max), timing (seconds), gradient_evaluations (per chain, mean), divergences, warnings, summary.
     """
     run = fit.run
     report = {
@@ -60,6 +60,7 @@ def to_json(fit: Fit) -> str:
         "kernel": run.kernel,
         "device": run.device,
         "marginalized": list(run.marginalized),
+        "centring": {name: dict(zip(("mean", "min", "max"), c, strict=True)) for name, c in run.centring.items()},
         "timing": {name: _finite(run.timing.get(name)) for name in TIMINGS},
         "gradient_evaluations": _finite(run.gradient_evaluations),
         "divergences": run.divergences,

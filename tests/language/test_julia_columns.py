@@ -144,7 +144,7 @@ REFUSED: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("levels", ([[1, 2]],), {}, "needs a column, found a 1×2 matrix"),
     ("levels", (column("a", [1, 2]), column("b", [1])), {}, "columns of one length"),
     ("interaction", (CHEESE,), {}, "two columns or more"),
-    ("dummies", (CHEESE,), {"drop": "D"}, '`cheese` has no level `D` to drop | its levels are A, B, C'),
+    ("dummies", (CHEESE,), {"drop": "D"}, "`cheese` has no level `D` to drop | its levels are A, B, C"),
     ("dummies", (CHEESE,), {"drop": 4}, "has no level"),
     ("dummies", (CHEESE,), {"drop": True}, "has no level"),
     ("dummies", (column("g", [None, 1]),), {}, "missing entries (row 1)"),

@@ -65,3 +65,10 @@ def test_importing_results_loads_nothing_slow() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "[]"
+
+
+def test_a_run_of_before_centring_was_chosen_can_be_read() -> None:
+    written = replace(RUN, centring={"αⱼ": (0.8, 0.1, 1.0)}).to_dict()
+    assert Run.from_dict(json.loads(json.dumps(written))).centring == {"αⱼ": (0.8, 0.1, 1.0)}
+    del written["centring"]
+    assert Run.from_dict(written).centring == {}

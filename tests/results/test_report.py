@@ -33,6 +33,7 @@ def test_json_has_the_promised_header(fit: Fit) -> None:
         "kernel": "vectorized",
         "device": "cpu",
         "marginalized": ["α", "βⱼ"],
+        "centring": {},
         "timing": {
             "import_s": 0.5,
             "compile_s": 0.25,
@@ -137,3 +138,8 @@ def test_text_is_never_cut_however_long_the_names(fit_of: Callable[..., Fit]) ->
 
 def test_the_table_fits_an_ordinary_terminal(fit: Fit) -> None:
     assert Console(width=200).measure(to_table(fit)).maximum <= 88
+
+
+def test_json_says_how_centred_effects_were_sampled(fit: Fit) -> None:
+    run = replace(fit.run, centring={"βⱼ": (0.5, 0.25, 0.75)})
+    assert json.loads(to_json(replace(fit, run=run)))["centring"] == {"βⱼ": {"mean": 0.5, "min": 0.25, "max": 0.75}}
