@@ -12,15 +12,11 @@ import torch
 from torch import Tensor
 
 from mlmdsl.inference.compiled import WORTH_COMPILING_S, Step, compile_step, estimated_seconds, plain_step
-from mlmdsl.inference.metric import DENSE_LIMIT
 from mlmdsl.inference.native import NativeGradient, NativeSteps, NoCompiler, Unsupported
 from mlmdsl.inference.potential import GradientAndValue, NotRecordable, Potential, build_potential, record_gradient
 from mlmdsl.inference.settings import Settings
 from mlmdsl.inference.sites import Sites
-from mlmdsl.inference.tree import Noise, State, Tables, start, tables
-
-ALWAYS_DENSE = 64
-"""Dimension up to which machine code takes every metric as dense: one library serves both forms, at little cost."""
+from mlmdsl.inference.tree import Noise, State, Tables, tables
 
 SECONDS_PER_FLOP = 5e-10
 STEP_S = 2e-5
@@ -78,15 +74,9 @@ class NativeEngine:
         started = perf_counter()
         graph, example = record_gradient(sites, settings.seed)
         self.gradient = NativeGradient(graph, example, settings.chains)
-        self.table = tables(settings.max_depth, sites.device)
-        self.always_dense = 1 < sites.dim <= ALWAYS_DENSE
-        state = example_state(example.expand(settings.chains, -1), self.table)
-        unit = torch.ones_like(example)
-        # compiled side by side, and while the graphs of the next are traced
-        self.by_form = {self._factor(unit).ndim: NativeSteps(self.gradient, state, self._factor(unit), self.table)}
-        if ALWAYS_DENSE < sites.dim <= DENSE_LIMIT:
-            self.by_form[2] = NativeSteps(self.gradient, state, torch.diag(unit), self.table)
+        self._steps = NativeSteps(self.gradient)
         self.gradient.verify(graph, example)
+        self._steps.ready()
         self.evaluate: GradientAndValue = self.gradient
         self.notes: tuple[str, ...] = ()
         self.seconds_per_step = (
@@ -94,13 +84,9 @@ class NativeEngine:
         )
         self.compile_s = perf_counter() - started
 
-    def _factor(self, factor: Tensor) -> Tensor:
-        return torch.diag(factor) if self.always_dense and factor.ndim == 1 else factor
-
     def steps(self, state: State, noise: Noise, size: Tensor, max_size: Tensor, factor: Tensor) -> Stepped:
         """As many steps as the noise has, in one call."""
-        factor = self._factor(factor)
-        return self.by_form[factor.ndim](state, noise, size, max_size, factor)
+        return self._steps(state, noise, size, max_size, factor)
 
     def is_worth_compiling(self, steps: float) -> bool:
         """It is compiled."""
@@ -147,10 +133,3 @@ class TensorEngine:
         self._compiled_for = factor.shape
         self.compile_s += seconds
         self.notes = self.notes if note is None else (*self.notes, note)
-
-
-def example_state(q: Tensor, table: Tables) -> State:
-    """A state of the right shapes, for chains at q (chain, D)."""
-    chains, dim = q.shape
-    noise = Noise(q.new_zeros(chains, dim), q.new_zeros(2, chains), q.new_ones(chains, 1))
-    return start(q, torch.zeros_like(q), q.new_zeros(chains), table, 0.1, noise)

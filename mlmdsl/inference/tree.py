@@ -13,6 +13,9 @@ Trees are iterative: leaf n of a subtree needs only the checkpoints of its O(log
 2019, arXiv 1912.11554; Lao & Dillon 2019). A span is a U-turn if its momentum sum ρ has p·ρ ≤ 0 at either end; as in
 Stan, each merge of two spans also tests the first span with the first leaf of the second, and the last leaf of the
 first with the second span.
+
+`native/tree.h` has the same state machine in C, a chain at a time: a change here is a change there, and a test holds one
+against the other.
 """
 
 from __future__ import annotations
@@ -134,25 +137,12 @@ class Leaf(NamedTuple):
     previous_momentum: Tensor
 
 
-class Drifted(NamedTuple):
-    """Half way through a leapfrog: the new position, the momentum between its two kicks, the momentum before."""
-
-    x: Tensor
-    half: Tensor
-    p: Tensor
-
-
-def drifted(state: State) -> Drifted:
-    """Half a kick and a drift, from the end that the chain's direction points to."""
+def leapfrog(state: State, evaluate: GradientAndValue) -> Leaf:
+    """Half a kick, a drift, half a kick, from the end that the chain's direction points to."""
     edge = torch.where(state.step > 0, state.edges[1], state.edges[0])
     x, p, g = edge.chunk(3, 1)
     half = torch.addcmul(p, state.step, g, value=-0.5)
-    return Drifted(torch.addcmul(x, state.step, half), half, p)
-
-
-def leapfrog(state: State, evaluate: GradientAndValue) -> Leaf:
-    """Half a kick, a drift, half a kick."""
-    x, half, p = drifted(state)
+    x = torch.addcmul(x, state.step, half)
     gradient, potential = evaluate(x)
     after = torch.addcmul(half, state.step, gradient, value=-0.5)
     energy = torch.add(potential, after.square().sum(1), alpha=0.5)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,9 +12,11 @@ from torch.fx import GraphModule
 
 from mlmdsl.inference.graph import recorded_values
 from mlmdsl.inference.native.build import NoCompiler, build, header
-from mlmdsl.inference.native.lower import Function, Unsupported, lower
+from mlmdsl.inference.native.lower import Unsupported, lower
 
 MOST_THREADS = 64
+"""As `threads.h` has it."""
+CACHE_LINE = 64
 MOST_STATEMENTS = 60_000
 """Lines of C beyond which a compiler takes longer than it saves (a loop that was unrolled thousands of times)."""
 SHARED_WORK = 300_000
@@ -26,28 +26,6 @@ SHARED_WORK = 300_000
 def pointers(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
     """The addresses of contiguous tensors, which must outlive the array."""
     return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
-
-
-@dataclass
-class Loaded:
-    """A function of a library with what it reads: `arguments` are its constants and its workspace, one for each thread."""
-
-    constants: tuple[Tensor, ...]
-    room: Tensor
-    arguments: tuple[ctypes.Array[ctypes.c_void_p], ctypes.c_void_p] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.arguments = pointers(self.constants), ctypes.c_void_p(self.room.data_ptr())
-
-
-def loaded(function: Function, threads: int = 1) -> Loaded:
-    """Room for a function to work in, aligned to cache lines by torch's allocator."""
-    return Loaded(function.constants, torch.empty(threads * room_bytes(function), dtype=torch.uint8))
-
-
-def room_bytes(function: Function) -> int:
-    """The workspace of one thread, in whole cache lines."""
-    return function.workspace + 64
 
 
 def processors() -> int:
@@ -71,11 +49,12 @@ class NativeGradient:
         if function.text.count("\n") > MOST_STATEMENTS:
             raise Unsupported(f"{function.text.count(chr(10))} statements")
         self.function, self.dtype, self.dim = function, q.dtype, len(q)
-        self.row_bytes = (ctypes.c_int64 * 3)(*(size * q.element_size() for size in (self.dim, self.dim, 1)))
-        self._build = build(function.text + header("rows.h"))
+        self._build = build(header("threads.h") + function.text + header("rows.h"))
         self._library: ctypes.CDLL | None = None
-        self.threads = min(processors(), MOST_THREADS) if chains * function.work > SHARED_WORK else 1
-        self.part = loaded(function, self.threads)
+        self.threads = min(processors(), MOST_THREADS, chains) if chains * function.work > SHARED_WORK else 1
+        self.room_bytes = function.workspace + CACHE_LINE
+        self._room = torch.empty(self.threads * self.room_bytes, dtype=torch.uint8)
+        self._constants = pointers(function.constants)
 
     @property
     def library(self) -> ctypes.CDLL:
@@ -102,20 +81,18 @@ class NativeGradient:
                     ):
                         raise NoCompiler("compiled code computes something else than the model")
 
-    def call(self, rows: int, *places: Tensor) -> tuple[Any, ...]:
-        """The arguments of `evaluate` (`rows.h`) for rows of q, ∇U and U at these places."""
-        return (
-            self.library.gradient,
-            *self.part.arguments,
-            ctypes.c_int64(room_bytes(self.function)),
-            ctypes.c_int64(self.threads),
-            ctypes.c_int64(rows),
-            self.row_bytes,
-            *(ctypes.c_void_p(place.data_ptr()) for place in places),
-        )
+    @property
+    def addresses(self) -> tuple[int | None, int, int]:
+        """Where the function is, its constants, and its workspaces: `room_bytes` for each of `threads`."""
+        function = ctypes.cast(self.library.gradient, ctypes.c_void_p).value
+        return function, ctypes.addressof(self._constants), self._room.data_ptr()
 
     def __call__(self, q: Tensor) -> tuple[Tensor, Tensor]:
         q = q.contiguous()
         gradient, value = torch.empty_like(q), q.new_empty(len(q))
-        self.library.evaluate(*self.call(len(q), q, gradient, value))
+        sizes = (self.room_bytes, self.threads, len(q), self.dim, q.element_size())
+        places = (tensor.data_ptr() for tensor in (q, gradient, value))
+        self.library.evaluate(
+            *map(ctypes.c_void_p, self.addresses), *map(ctypes.c_int64, sizes), *map(ctypes.c_void_p, places)
+        )
         return gradient, value

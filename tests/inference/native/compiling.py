@@ -12,7 +12,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from mlmdsl.inference.graph import recorded_values, simplify
 from mlmdsl.inference.native.build import build
-from mlmdsl.inference.native.gradient import loaded, pointers
+from mlmdsl.inference.native.gradient import pointers
 from mlmdsl.inference.native.lower import Function, lower
 
 Case = tuple[Callable[..., Any], Sequence[Tensor]]
@@ -41,5 +41,7 @@ def outputs(cases: Mapping[str, Case]) -> dict[str, tuple[Tensor, ...]]:
 def _called(library: ctypes.CDLL, function: Function, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
     held = [tensor.contiguous() for tensor in inputs]
     found = [torch.empty(shape, dtype=dtype) for shape, dtype in function.outputs]
-    getattr(library, function.name)(pointers(held), pointers(found), *loaded(function).arguments)
+    room = torch.empty(function.workspace + 64, dtype=torch.uint8)
+    arguments = pointers(held), pointers(found), pointers(function.constants), ctypes.c_void_p(room.data_ptr())
+    getattr(library, function.name)(*arguments)
     return tuple(found)
