@@ -1,4 +1,4 @@
-"""One step of the sampler as machine code, where a run is long enough to win the time of compiling back.
+"""One step of the sampler compiled by inductor, where `native` cannot and a run is long enough to win the time back.
 
 A step is a few hundred operations on small tensors; recorded in one graph and compiled by inductor it costs a third
 to a tenth. Compiling takes half a minute the first time, seconds once it is in inductor's cache on disk. Compiled

@@ -1,22 +1,19 @@
 """One call from a Pyro model to draws, whichever kernel draws them.
 
-The default layout of the vectorised kernel is 8 chains of 500 draws. Measured on two cores; tune is a chain's, ESS and
-R-hat are the worst of all parameters. The varying-intercept model of the cheese data, not marginalised (four seeds):
+The default layout of the vectorised kernel is 8 chains of 500 draws. Measured on two cores, means of four seeds; tune is a
+chain's, ESS and R-hat are the worst of all parameters. The varying-intercept model of the cheese data, not marginalised, and
+the varying-slope model, marginalised, whose posterior is the hardest to mix in of the four:
 
-    chains × draws   tune   warm-up + sampling     ESS       R-hat   ESS/s
-           4 × 1000   600               15.4 s    1470       1.004      96
-           8 × 500    300                8.7 s    1320       1.007     152
-          16 × 250    150                5.0 s    1250       1.014     251
-          32 × 125    100                3.6 s    1510       1.022     431
+                                     varying intercept                     varying slope
+    chains × draws   tune     time    ESS    R-hat   ESS/s         time    ESS    R-hat   ESS/s
+          4 × 1000    800   0.23 s   1380    1.004    6100       0.22 s    780    1.004    3500
+          8 × 500     400   0.19 s   1390    1.006    7100       0.21 s    820    1.010    4000
+         16 × 250     200   0.19 s   1160    1.014    6100       0.16 s    850    1.017    5200
+         32 × 125     100   0.27 s   1140    1.031    4200       0.15 s    850    1.030    5500
 
-The two slope models, marginalised (two seeds each, other work on the machine):
-
-           4 × 1000   600                 17 s     950       1.005      56
-           8 × 500    400                 11 s     860       1.009      78
-          16 × 250    200                5.6 s     930       1.015     166
-
-A step of many chains costs little more than one of few, so more chains finish sooner; but R-hat of short chains is noisy and
-cannot be told from bad mixing. Eight chains are the most whose R-hat stays near 1.01 or below when nothing is wrong.
+A compiled step costs in proportion to its chains, so time says little for any layout; but R-hat of short chains is noisy and
+cannot be told from bad mixing. Eight chains are the most whose R-hat stays near 1.01 or below when nothing is wrong, and
+they can share up to eight processors where a gradient is expensive.
 """
 
 from __future__ import annotations
