@@ -16,7 +16,7 @@ import torch
 
 import mlmdsl
 from mlmdsl.driver import Bound
-from mlmdsl.inference.potential import build_potential
+from mlmdsl.inference.engine import build_engine
 from mlmdsl.inference.run import choose_settings
 from mlmdsl.inference.sampler import BLOCK, Sampler
 from mlmdsl.inference.sites import read_sites
@@ -41,11 +41,12 @@ def block_of(model: Callable[[], Any], chains: int) -> Callable[[], object]:
     sites = read_sites(model, 0)
     settings = choose_settings("vectorized", chains, 1, max(2, POOLED_TUNE // chains), 0, 0.8, 10)
     like = torch.empty(0, dtype=sites.dtype, device=sites.device)
-    sampler = Sampler(sites.dim, like, settings, build_potential(sites, chains, 0))
+    engine = build_engine(sites, settings)
+    sampler = Sampler(sites.dim, like, settings, engine)
     session = sampler.begin()
     sampler.finish_warm_up(session)
-    sampler._compile(session)
-    for note in sampler.notes:
+    engine.compile(session.state, sampler.table.max_size, session.metric.factor)
+    for note in engine.notes:
         console.print(note)
     return lambda: sampler.next_rows(session)
 
