@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.fx import GraphModule
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
 from mlmdsl.inference.graph import count_operations
@@ -71,6 +70,8 @@ def _compiled(step: Step, arguments: tuple[Any, ...]) -> Step:
     def flattened(*tensors: Tensor) -> tuple[Tensor, ...]:
         state, settled = step(*pytree.tree_unflatten(list(tensors), structure))
         return (*state, *settled)
+
+    from torch.fx.experimental.proxy_tensor import make_fx
 
     graph = make_fx(flattened)(*flat)
     run: Callable[..., tuple[Tensor, ...]] = torch.compile(graph, dynamic=False)

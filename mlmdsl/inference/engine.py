@@ -13,7 +13,8 @@ from torch import Tensor
 
 from mlmdsl.inference.compiled import WORTH_COMPILING_S, Step, compile_step, estimated_seconds, plain_step
 from mlmdsl.inference.native import NativeGradient, NativeSteps, NoCompiler, Unsupported
-from mlmdsl.inference.potential import GradientAndValue, NotRecordable, Potential, build_potential, record_gradient
+from mlmdsl.inference.potential import GradientAndValue, Potential, build_potential, record_gradient
+from mlmdsl.inference.record import NotRecordable, trace
 from mlmdsl.inference.settings import Settings
 from mlmdsl.inference.sites import Sites
 from mlmdsl.inference.tree import Noise, State, Tables, tables
@@ -72,8 +73,12 @@ class NativeEngine:
 
     def __init__(self, sites: Sites, settings: Settings) -> None:
         started = perf_counter()
-        graph, example = record_gradient(sites, settings.seed)
-        self.gradient = NativeGradient(graph, example, settings.chains)
+        try:
+            graph, example = record_gradient(sites, settings.seed)
+            self.gradient = NativeGradient(graph, example, settings.chains)
+        except (NotRecordable, Unsupported):
+            graph, example = record_gradient(sites, settings.seed, trace)
+            self.gradient = NativeGradient(graph, example, settings.chains)
         self._steps = NativeSteps(self.gradient)
         self.gradient.verify(graph, example)
         self._steps.ready()

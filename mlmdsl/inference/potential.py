@@ -1,8 +1,9 @@
 """The potential energy of many chains and its gradient, as one straight line of tensor operations.
 
-Pyro pays for its handlers, and autograd for its tape, at every evaluation. Here the model runs once: `vmap` of
-`grad_and_value` over the chains, recorded by `make_fx` and cut down by `graph.simplify`. What is left evaluates
-U(q) = −log π(q) and ∇U(q) for q of shape (chain, D) with some hundred operations.
+Pyro pays for its handlers, and autograd for its tape, at every evaluation. Here the model runs once, is recorded and cut
+down by `graph.simplify`: for one chain, to be translated to C (`record_gradient`), or where that cannot be, as `vmap` of
+`grad_and_value` over the chains (`build_potential`). What is left evaluates U(q) = −log π(q) and ∇U(q) with some hundred
+operations.
 
 A model whose course depends on its values cannot be recorded (the record would hold one course for ever), so a record
 is believed only if it agrees with the model at points it was not made from.
@@ -14,33 +15,21 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch._decomp import get_decompositions
 from torch.fx import GraphModule
-from torch.fx.experimental.proxy_tensor import make_fx
 
-from mlmdsl.inference.graph import is_pure, simplify
+from mlmdsl.inference.graph import simplify
+from mlmdsl.inference.record import Function, NotRecordable, by_autograd, record
 from mlmdsl.inference.sites import Sites, isolated_randomness
 
-_aten = torch.ops.aten
-_COMPOSED = (
-    *(_aten.log_sigmoid_forward, _aten.log_sigmoid_backward, _aten._softmax, _aten._softmax_backward_data),
-    *(_aten._log_softmax, _aten._log_softmax_backward_data, _aten.logsumexp, _aten.logit_backward),
-)
-"""Operations that are recorded as those they are made of."""
 GradientAndValue = Callable[[Tensor], tuple[Tensor, Tensor]]
 """q (chain, D) → ∇U(q) (chain, D) and U(q) (chain,)."""
 
 
 class NotVectorizable(Exception):
     """The model cannot be run for many chains at once; the message says why."""
-
-
-class NotRecordable(Exception):
-    """The model's gradient is no straight line of operations: its course depends on values."""
 
 
 @dataclass(frozen=True)
@@ -75,29 +64,32 @@ def build_potential(sites: Sites, chains: int, seed: int = 0) -> Potential:
     return Potential(graph, graph)
 
 
-def record_gradient(sites: Sites, seed: int = 0) -> tuple[GraphModule, Tensor]:
+def record_gradient(
+    sites: Sites, seed: int = 0, how: Callable[[Function, Tensor], GraphModule] = record
+) -> tuple[GraphModule, Tensor]:
     """The graph of q (D,) → (∇U (D,), U ()) for one chain, and the q that it was recorded at.
 
     Raises NotRecordable where the model cannot be recorded, or the record does not hold elsewhere.
     """
-    plain = torch.func.grad_and_value(sites.potential)
     points = _points(sites, 3, seed)
     try:
-        graph = _record(plain, points[0], get_decompositions(_COMPOSED))
+        graph = how(sites.potential, points[0])
         with torch.no_grad():
+            graph = simplify(graph, [points[0]])
             found = [graph(q) for q in -points]
-    except Exception as error:  # make_fx raises whatever the model's operations raise under tracing
+        wanted = [by_autograd(sites.potential, q) for q in -points]
+    except Exception as error:  # whatever the model's operations raise
         raise NotRecordable(_first_line(error)) from error
-    if not all(_agree(each, plain(q)) for each, q in zip(found, -points, strict=True)):
+    if not all(_agree(each, exact) for each, exact in zip(found, wanted, strict=True)):
         raise NotRecordable("the model's course depends on values")
     return graph, points[0]
 
 
-def _record(batched: GradientAndValue, points: Tensor, decomposed: Any = None) -> GraphModule:
+def _record(batched: GradientAndValue, points: Tensor) -> GraphModule:
+    from torch.fx.experimental.proxy_tensor import make_fx  # a second and a half, which few runs need
+
     with silent_vmap():
-        graph = make_fx(_functional(batched), decomposition_table=decomposed)(points)
-        if not is_pure(graph):  # what an operation is made of may write into tensors
-            graph = make_fx(_functional(graph))(points)
+        graph = make_fx(_functional(batched))(points)
     with torch.no_grad():
         return simplify(graph, [points])
 

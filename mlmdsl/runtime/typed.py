@@ -2,6 +2,7 @@
 
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from pyro.distributions import constraints
 from torch import Tensor
@@ -22,8 +23,8 @@ def broadcast(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 
 def broadcast_shapes(*shapes: torch.Size) -> torch.Size:
-    """torch.broadcast_shapes."""
-    return torch.Size(_torch.broadcast_shapes(*shapes))
+    """The shape of tensors of these shapes taken together; torch's own imports sympy first."""
+    return torch.Size(np.broadcast_shapes(*shapes))
 
 
 def as_floating(value: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:

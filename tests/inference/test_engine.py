@@ -13,7 +13,8 @@ import torch
 from mlmdsl.inference import sample
 from mlmdsl.inference.engine import NativeEngine, TensorEngine, build_engine
 from mlmdsl.inference.native import build, gradient
-from mlmdsl.inference.potential import NotRecordable, build_potential, record_gradient
+from mlmdsl.inference.potential import build_potential, record_gradient
+from mlmdsl.inference.record import NotRecordable
 from mlmdsl.inference.settings import Settings
 from mlmdsl.inference.sites import read_sites
 from mlmdsl.inference.tree import Noise, start, tables
@@ -102,6 +103,19 @@ def test_what_cannot_be_translated_runs_as_tensor_operations() -> None:
     engine = build_engine(read_sites(untranslatable()), SETTINGS)
     assert isinstance(engine, TensorEngine)
     assert engine.notes == ()
+
+
+def test_a_model_that_writes_into_views_is_translated() -> None:
+    def model() -> None:
+        x = pyro.sample("x", dist.Normal(torch.zeros(4).double(), 1.0).to_event(1))
+        total = torch.zeros(4).double()
+        total[1:3] = x[:2] ** 2
+        pyro.factor("growth", -total.sum())
+
+    engine = build_engine(read_sites(model), SETTINGS)
+    assert isinstance(engine, NativeEngine)
+    _, value = engine.evaluate(torch.tensor([[1.0, 2.0, 0.0, 0.0]]).double())
+    assert float(value) == pytest.approx(2.5 + 2 * np.log(2 * np.pi) + 5)
 
 
 def test_a_course_that_depends_on_values_is_not_recorded() -> None:

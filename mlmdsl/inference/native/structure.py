@@ -7,6 +7,7 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
+import numpy as np
 import torch
 from torch.fx import Node
 
@@ -203,6 +204,22 @@ def _placed(part: Callable[[torch.Tensor, tuple[Any, ...]], torch.Tensor]) -> Lo
     return lowered
 
 
+def _replaced(part: Callable[[torch.Tensor, tuple[Any, ...]], torch.Tensor]) -> Lowering:
+    """A tensor with a part of it replaced."""
+
+    def lowered(writer: Writer, node: Node) -> Value:
+        source, given = node.args[:2]
+        assert isinstance(source, Node) and isinstance(given, Node)
+        out = writer.buffer(writer.shape(node), writer.dtype(node))
+        writer.assign(out, writer.operand(source, out.shape))
+        place = out.like(lambda x: part(x, (*node.args[2:], *node.kwargs.values())))
+        assert place is not None
+        writer.assign(place, writer.operand(given, place.shape))
+        return out
+
+    return lowered
+
+
 def _pad(writer: Writer, node: Node) -> Value:
     """A border of one number; a negative width cuts off."""
     source, widths = node.args[0], list(node.args[1])  # type: ignore[arg-type]
@@ -249,14 +266,11 @@ def _diag_embed(writer: Writer, node: Node) -> Value:
 # ── indexing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-_broadcast: Any = torch.broadcast_shapes
-
-
 def _indexed(writer: Writer, view: View, indices: Sequence[Any]) -> tuple[list[str], tuple[int, ...], list[str]]:
     """Index a view by tensors (or None): the statements that read the indices, the shape of the result, the view's index."""
     listed = [*indices, *[None] * (len(view.shape) - len(indices))]
     taken = [k for k, index in enumerate(listed) if index is not None]
-    common = _broadcast(*(writer.shape(listed[k]) for k in taken))
+    common = np.broadcast_shapes(*(writer.shape(listed[k]) for k in taken))
     adjacent = taken == list(range(taken[0], taken[-1] + 1))
     lead = taken[0] if adjacent else 0
     rest = [k for k in range(len(view.shape)) if k not in taken]
@@ -377,6 +391,9 @@ STRUCTURE: dict[str, Lowering] = {
     "slice_backward": _placed(lambda x, a: torch.ops.aten.slice.Tensor(x, *a)),
     "select_backward": _placed(lambda x, a: torch.select(x, *a)),
     "diagonal_backward": _placed(lambda x, a: torch.diagonal(x, *a)),
+    "slice_scatter": _replaced(lambda x, a: torch.ops.aten.slice.Tensor(x, *a)),
+    "select_scatter": _replaced(lambda x, a: torch.select(x, *a)),
+    "diagonal_scatter": _replaced(lambda x, a: torch.diagonal(x, *a)),
     "constant_pad_nd": _pad,
     "tril": _triangle("<="),
     "triu": _triangle(">="),

@@ -74,6 +74,9 @@ CASES: dict[str, Case] = {
     "slice_backward": (lambda x: aten.slice_backward(x, [4, 9], 1, 2, 8, 2), [A]),
     "select_backward": (lambda v: aten.select_backward(v, [4, 3], 0, 2), [VECTOR]),
     "diagonal_backward": (lambda v: aten.diagonal_backward(v, [3, 3], 0, 0, 1), [VECTOR]),
+    "slice_scatter": (lambda a, v: aten.slice_scatter(a, v, 1, 0, 3, 2), [A, random(4, 2)]),
+    "select_scatter": (lambda a, v: aten.select_scatter(a, v, 0, -1), [A, VECTOR]),
+    "diagonal_scatter": (lambda a, v: aten.diagonal_scatter(a, v), [SQUARE, VECTOR]),
     # indexing
     "index": (lambda a, i: a[i] * 2, [A, ROWS]),
     "index-second": (lambda x, i: x[:, i - 1], [CUBE, torch.tensor([1, 3, 0])]),

@@ -1,0 +1,146 @@
+"""The operations of a function and of its gradient, written down as they run.
+
+`make_fx` does this for every kind of tensor and size, and imports half of a compiler to do it: a second and a half of a run
+that takes three. For one tensor of known size it is enough to listen to what the dispatcher is given, autograd's part
+included. What depends on no input is computed and not written down, so data and their shapes fold away at once.
+
+A write into a tensor is noted as a new value of it. Views do not see that; so a record is to be held against the function
+itself, at points that it was not made from, and `make_fx` is there for what this cannot do.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx import Graph, GraphModule, Node
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_any, tree_map
+
+_aten = torch.ops.aten
+
+
+class NotRecordable(Exception):
+    """The function is no straight line of operations: its course depends on values."""
+
+
+_COMPOSED = (
+    *(_aten.log_sigmoid_forward, _aten.log_sigmoid_backward, _aten._softmax, _aten._softmax_backward_data),
+    *(_aten._log_softmax, _aten._log_softmax_backward_data, _aten.logsumexp, _aten.logit_backward),
+)
+"""Operations that are written down as those they are made of."""
+
+
+Function = Callable[[Tensor], Tensor]
+
+
+def by_autograd(function: Function, q: Tensor) -> tuple[Tensor, Tensor]:
+    """∇f(q) and f(q)."""
+    with torch.enable_grad():
+        at = q.detach().requires_grad_()
+        value = function(at)
+        (gradient,) = torch.autograd.grad(value, at)
+    return gradient, value.detach()
+
+
+def record(function: Function, q: Tensor) -> GraphModule:
+    """The graph of q (D,) → (∇f (D,), f ()).
+
+    Raises:
+        NotRecordable: a value decides what is done next, or chance does.
+    """
+    recorder = _Recorder(q)
+    with recorder:
+        gradient, value = by_autograd(function, recorder.q)
+    recorder.graph.output((recorder.node(gradient), recorder.node(value)))
+    return GraphModule(recorder.constants, recorder.graph)
+
+
+def trace(function: Function, q: Tensor) -> GraphModule:
+    """The same by `make_fx`: for functions that write into views, and gradients with other forms for tracers."""
+    from torch._decomp import get_decompositions
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    def functional(q: Tensor) -> tuple[Tensor, Tensor]:
+        result: tuple[Tensor, Tensor] = torch.func.functionalize(
+            torch.func.grad_and_value(function), remove="mutations"
+        )(q)
+        return result
+
+    parts: Any = get_decompositions(_COMPOSED)
+    return make_fx(functional, decomposition_table=parts)(q)
+
+
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    def __init__(self, q: Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.graph, self.constants = Graph(), torch.nn.Module()
+        self.q = q.clone()
+        self.nodes: dict[int, Node] = {}
+        self.alive: list[Tensor] = []  # an identity is a tensor's only while it lives
+        self._bind(self.q, self.graph.placeholder("q"))
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if not tree_any(self._is_written, (args, kwargs)):
+            return func(*args, **kwargs)
+        if func.overloadpacket in _COMPOSED:
+            from torch._decomp import get_decompositions
+
+            with self:
+                return get_decompositions([func])[func](*args, **kwargs)
+        with self:
+            if (made := func.decompose(*args, **kwargs)) is not NotImplemented:
+                return made
+        if func is _aten._local_scalar_dense.default or torch.Tag.nondeterministic_seeded in func.tags:
+            raise NotRecordable(f"{func} of what is sampled")
+        target = _functional(func)
+        given = tree_map(self._operand, (args, kwargs))
+        result = func(*args, **kwargs)
+        node = self.graph.call_function(target, *given)
+        node.meta["val"] = result
+        if isinstance(result, Tensor):
+            self._bind(result, node)
+        else:
+            for k, part in enumerate(result):
+                self._bind(part, self.graph.call_function(operator.getitem, (node, k)))
+        return result
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Skipping it would import it: half a second. Nothing is compiled in here."""
+        return False
+
+    def _bind(self, tensor: Tensor, node: Node) -> None:
+        self.nodes[id(tensor)] = node
+        self.alive.append(tensor)
+
+    def _is_written(self, value: Any) -> bool:
+        return isinstance(value, Tensor) and id(value) in self.nodes
+
+    def _operand(self, value: Any) -> Any:
+        return self.node(value) if isinstance(value, Tensor) else value
+
+    def node(self, tensor: Tensor) -> Node:
+        """What computes a tensor; one that depends on no input is a constant."""
+        if id(tensor) not in self.nodes:
+            name = f"constant{len(self.alive)}"
+            self.constants.register_buffer(name, tensor.detach())
+            self._bind(tensor, self.graph.get_attr(name))
+        return self.nodes[id(tensor)]
+
+
+def _functional(func: Any) -> Any:
+    """An operation itself, or what computes the new value of the tensor that it writes into."""
+    if not func._schema.is_mutable:
+        return func
+    name = func._schema.name.removeprefix("aten::")
+    packet = getattr(_aten, name.removesuffix("_"), None)
+    if not name.endswith("_") or func._overloadname not in (packet.overloads() if packet else ()):
+        raise NotRecordable(f"{func} writes into a tensor")
+    return getattr(packet, func._overloadname)
