@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 import mlmdsl
-from mlmdsl.inference.potential import build_potential
+from mlmdsl.inference.engine import build_engine
+from mlmdsl.inference.settings import Settings
 from mlmdsl.inference.sites import read_sites
 from mlmdsl.runtime import Term, group_statistics
 
@@ -70,10 +71,10 @@ def seconds(function: Callable[[], Any], at_least: float = 0.3) -> float:
 def gradient_seconds(program: Callable[[], Any]) -> float:
     """Of one gradient of all chains, as the sampler takes it."""
     sites = read_sites(program)
-    potential = build_potential(sites, CHAINS)
+    engine = build_engine(sites, Settings(chains=CHAINS, draws=1, tune=1))
     points = torch.zeros(CHAINS, sites.dim, dtype=torch.float64)
     with torch.no_grad():
-        return seconds(lambda: potential.evaluate(points))
+        return seconds(lambda: engine.evaluate(points))
 
 
 def numpyro_gradient_seconds(data: Simulated) -> float:

@@ -2,7 +2,7 @@
 
 Sizes are known, so every operation is a nest of loops with constant bounds. An elementwise operation that one other reads
 is not stored but written into its reader's loop; views move no numbers. The walk is here; what single operations become is
-in `operations.py` (elementwise, a row each), `structure.py` (parts and places) and `linear.py` (matrices).
+in `operations.py` (elementwise, a row each), `structure.py` (parts), `indexing.py` (places that are data) and `linear.py` (matrices).
 
 Non-Goals: operations on complex numbers, sizes that vary, graphs that write into their arguments.
 """
@@ -155,10 +155,11 @@ def lower(module: GraphModule, values: dict[Node, Any], name: str) -> Function:
     Raises:
         Unsupported: an operation has no translation.
     """
+    from mlmdsl.inference.native.indexing import INDEXING
     from mlmdsl.inference.native.linear import LINEAR
     from mlmdsl.inference.native.structure import STRUCTURE
 
-    table: dict[str, Lowering] = {**STRUCTURE, **LINEAR}
+    table: dict[str, Lowering] = {**STRUCTURE, **INDEXING, **LINEAR}
     writer = Writer(module, values)
     outputs: list[tuple[tuple[int, ...], torch.dtype]] = []
     inputs = 0

@@ -1,4 +1,4 @@
-"""Operations on parts and places: views, reductions, scans, joining, indexing."""
+"""Operations on parts: views, reductions, scans, joining and placing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-import numpy as np
 import torch
 from torch.fx import Node
 
@@ -263,105 +262,6 @@ def _diag_embed(writer: Writer, node: Node) -> Value:
     return out
 
 
-# ── indexing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _indexed(writer: Writer, view: View, indices: Sequence[Any]) -> tuple[list[str], tuple[int, ...], list[str]]:
-    """Index a view by tensors (or None): the statements that read the indices, the shape of the result, the view's index."""
-    listed = [*indices, *[None] * (len(view.shape) - len(indices))]
-    taken = [k for k, index in enumerate(listed) if index is not None]
-    common = np.broadcast_shapes(*(writer.shape(listed[k]) for k in taken))
-    adjacent = taken == list(range(taken[0], taken[-1] + 1))
-    lead = taken[0] if adjacent else 0
-    rest = [k for k in range(len(view.shape)) if k not in taken]
-    before, after = [k for k in rest if k < lead], [k for k in rest if k >= lead]
-    if not adjacent:
-        before, after = [], rest
-    shape = (*(view.shape[k] for k in before), *common, *(view.shape[k] for k in after))
-    names = plain_nest(shape).index
-    middle = names[len(before) : len(before) + len(common)]
-    place = [""] * len(view.shape)
-    for k, name in zip([*before, *after], [*names[: len(before)], *names[len(before) + len(common) :]], strict=True):
-        place[k] = name
-    lines = []
-    for k in taken:
-        index = writer.stored(listed[k])
-        if index.dtype == torch.bool:
-            raise Unsupported("an index that is a mask")
-        lines.append(f"int64_t at{k} = {index.expanded(common).at(middle)};")
-        lines.append(f"if (at{k} < 0) at{k} += {view.shape[k]};")
-        place[k] = f"at{k}"
-    return lines, shape, place
-
-
-def _index(writer: Writer, node: Node) -> Value:
-    held = writer.stored(node.args[0])  # type: ignore[arg-type]
-    lines, shape, place = _indexed(writer, held, node.args[1])  # type: ignore[arg-type]
-    out = writer.buffer(shape, held.dtype)
-    nest = plain_nest(shape)
-    writer.emit(nest.around([*lines, f"{out.at(nest.index)} = {held.at(place)};"]))
-    return out
-
-
-def _index_put(writer: Writer, node: Node) -> Value:
-    source, indices, values = node.args[:3]
-    adding = node.args[3] if len(node.args) > 3 else node.kwargs.get("accumulate", False)
-    return _put(writer, source, list(indices), values, bool(adding))  # type: ignore[arg-type]
-
-
-def _put(writer: Writer, source: Any, indices: list[Any], values: Any, adding: bool) -> Value:
-    shape = writer.shape(source)
-    out = writer.buffer(shape, writer.dtype(source))
-    writer.assign(out, writer.operand(source, shape))
-    lines, whole, place = _indexed(writer, out, indices)
-    given = writer.stored(values).expanded(whole)
-    nest = plain_nest(whole)
-    writer.emit(nest.around([*lines, f"{out.at(place)} {'+=' if adding else '='} {given.at(nest.index)};"]))
-    return out
-
-
-def _index_select(writer: Writer, node: Node) -> Value:
-    held = writer.stored(node.args[0])  # type: ignore[arg-type]
-    dim = int(node.args[1]) % len(held.shape)  # type: ignore[arg-type]
-    lines, shape, place = _indexed(writer, held, [*[None] * dim, node.args[2]])
-    out = writer.buffer(shape, held.dtype)
-    nest = plain_nest(shape)
-    writer.emit(nest.around([*lines, f"{out.at(nest.index)} = {held.at(place)};"]))
-    return out
-
-
-def _index_add(writer: Writer, node: Node) -> Value:
-    if node.kwargs:
-        raise Unsupported(f"{node.target} with options")
-    source, dim, index, values = node.args
-    rank = len(writer.shape(source))  # type: ignore[arg-type]
-    return _put(writer, source, [*[None] * (int(dim) % rank), index], values, True)  # type: ignore[arg-type]
-
-
-def _gather(writer: Writer, node: Node) -> Value:
-    held, index = writer.stored(node.args[0]), writer.stored(node.args[2])  # type: ignore[arg-type]
-    dim = int(node.args[1]) % len(held.shape)  # type: ignore[arg-type]
-    out = writer.buffer(writer.shape(node), held.dtype)
-    nest = plain_nest(out.shape)
-    place = [*nest.index[:dim], "at", *nest.index[dim + 1 :]]
-    writer.emit(nest.around([f"int64_t at = {index.at(nest.index)};", f"{out.at(nest.index)} = {held.at(place)};"]))
-    return out
-
-
-def _scatter_add(writer: Writer, node: Node) -> Value:
-    source, _, _, values = node.args
-    index = writer.stored(node.args[2])  # type: ignore[arg-type]
-    shape = writer.shape(source)  # type: ignore[arg-type]
-    dim = int(node.args[1]) % len(shape)  # type: ignore[arg-type]
-    out = writer.buffer(shape, writer.dtype(node))
-    writer.assign(out, writer.operand(source, shape))
-    given = writer.stored(values)  # type: ignore[arg-type]
-    nest = plain_nest(index.shape)
-    place = [*nest.index[:dim], "at", *nest.index[dim + 1 :]]
-    writer.emit(nest.around([f"int64_t at = {index.at(nest.index)};", f"{out.at(place)} += {given.at(nest.index)};"]))
-    return out
-
-
 def _constant_like(writer: Writer, node: Node) -> Value:
     """`zeros_like` and its kin, where they were not folded away."""
     name = node.target._schema.name.removeprefix("aten::")  # type: ignore[union-attr]
@@ -398,10 +298,4 @@ STRUCTURE: dict[str, Lowering] = {
     "tril": _triangle("<="),
     "triu": _triangle(">="),
     "diag_embed": _diag_embed,
-    "index": _index,
-    "index_put": _index_put,
-    "index_select": _index_select,
-    "index_add": _index_add,
-    "gather": _gather,
-    "scatter_add": _scatter_add,
 }
