@@ -23,7 +23,7 @@ from mlmdsl.inference.settings import Settings
 from mlmdsl.inference.sites import Sites
 from mlmdsl.inference.tree import State
 
-FORMAT = 1
+FORMAT = 2
 SECONDS_BETWEEN = 5.0
 
 

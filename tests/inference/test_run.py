@@ -218,10 +218,13 @@ def test_an_interrupt_before_there_are_draws_propagates(phase: str, done: int) -
         small(progress=interrupt_at(phase, done))
 
 
-@pytest.mark.parametrize(("phase", "done"), [("warmup", 60), ("sample", 50)])
+@pytest.mark.parametrize(
+    ("phase", "done", "times"), [("warmup", 60, 1), ("sample", 50, 1), ("sample", 50, 3), ("sample", 150, 3)]
+)
 def test_a_killed_run_continues_as_if_nothing_had_happened(
-    phase: str, done: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    phase: str, done: int, times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With three times the length, the second kill comes after the run was made longer."""
     monkeypatch.setattr("mlmdsl.inference.checkpoint.SECONDS_BETWEEN", 0.0)
     file = tmp_path / "run.checkpoint"
 
@@ -233,8 +236,35 @@ def test_a_killed_run_continues_as_if_nothing_had_happened(
             raise Killed
 
     with pytest.raises(Killed):
-        small(checkpoint=file, progress=kill)
-    assert same(small(resume=file), small())
+        small(checkpoint=file, progress=kill, lengthen=lambda _: times)
+    assert same(small(resume=file, lengthen=lambda _: times), small(lengthen=lambda _: times))
+
+
+def test_a_longer_run_is_thinned_to_the_draws_asked_for() -> None:
+    seen = []
+
+    def lengthen(positions: np.ndarray) -> int:  # type: ignore[type-arg]
+        seen.append(positions.shape)
+        return 3
+
+    plain, longer = small(), small(lengthen=lengthen)
+    assert (plain.thin, longer.thin) == (1, 3)
+    assert (longer.chains, longer.draws) == (plain.chains, plain.draws)
+    assert [shape[:2] for shape in seen] == [(plain.chains, plain.draws)]
+    assert longer.stats["n_steps"].sum() > 2 * plain.stats["n_steps"].sum()
+    kept = plain.samples["a"].shape[1] // 3
+    assert np.array_equal(longer.samples["a"][:, :kept], plain.samples["a"][:, 2::3][:, :kept])
+
+
+def test_the_target_goes_up_where_warm_up_diverges_unless_it_is_given() -> None:
+    def funnel() -> None:
+        v = pyro.sample("v", dist.Normal(torch.zeros(()).double(), 3.0))
+        pyro.sample("x", dist.Normal(torch.zeros(9).double(), (v / 2).exp()).to_event(1))
+
+    raised, given = (sample(funnel, chains=8, draws=20, tune=100, seed=1, target_accept=t) for t in (None, 0.8))
+    assert [warning for warning in raised.warnings if "raised from 0.8 to 0.95" in warning]
+    assert not given.warnings
+    assert raised.stats["step_size"].mean() < given.stats["step_size"].mean()
 
 
 def test_a_checkpoint_of_another_run_is_refused_by_what_differs(tmp_path: Path) -> None:
