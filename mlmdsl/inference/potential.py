@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.fx import GraphModule
 
 from mlmdsl.inference.graph import simplify
-from mlmdsl.inference.record import Function, NotRecordable, by_autograd, record
+from mlmdsl.inference.record import Function, NotRecordable, by_autograd, functional, record
 from mlmdsl.inference.sites import Sites, isolated_randomness
 
 GradientAndValue = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -89,19 +89,9 @@ def _record(batched: GradientAndValue, points: Tensor) -> GraphModule:
     from torch.fx.experimental.proxy_tensor import make_fx  # a second and a half, which few runs need
 
     with silent_vmap():
-        graph = make_fx(_functional(batched))(points)
+        graph = make_fx(functional(batched))(points)
     with torch.no_grad():
         return simplify(graph, [points])
-
-
-def _functional(function: GradientAndValue) -> GradientAndValue:
-    """The same function without writing into tensors."""
-
-    def functional(q: Tensor) -> tuple[Tensor, Tensor]:
-        result: tuple[Tensor, Tensor] = torch.func.functionalize(function, remove="mutations")(q)
-        return result
-
-    return functional
 
 
 def _check_batched(sites: Sites, batched: GradientAndValue, points: Tensor) -> None:

@@ -33,8 +33,8 @@ _COMPOSED = (
 )
 """Operations that are written down as those they are made of."""
 
-
 Function = Callable[[Tensor], Tensor]
+Differentiated = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def by_autograd(function: Function, q: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,14 +64,18 @@ def trace(function: Function, q: Tensor) -> GraphModule:
     from torch._decomp import get_decompositions
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    def functional(q: Tensor) -> tuple[Tensor, Tensor]:
-        result: tuple[Tensor, Tensor] = torch.func.functionalize(
-            torch.func.grad_and_value(function), remove="mutations"
-        )(q)
+    parts: Any = get_decompositions(_COMPOSED)
+    return make_fx(functional(torch.func.grad_and_value(function)), decomposition_table=parts)(q)
+
+
+def functional(differentiated: Differentiated) -> Differentiated:
+    """The same function without writing into tensors."""
+
+    def unwritten(q: Tensor) -> tuple[Tensor, Tensor]:
+        result: tuple[Tensor, Tensor] = torch.func.functionalize(differentiated, remove="mutations")(q)
         return result
 
-    parts: Any = get_decompositions(_COMPOSED)
-    return make_fx(functional, decomposition_table=parts)(q)
+    return unwritten
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]

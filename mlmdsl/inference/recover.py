@@ -6,12 +6,11 @@ which gives the constrained latent sites and every deterministic site, whatever 
 
 from __future__ import annotations
 
-import warnings
-
 import torch
 from torch import Tensor
 
 from mlmdsl.inference.draws import Array
+from mlmdsl.inference.potential import silent_vmap
 from mlmdsl.inference.sites import Sites, isolated_randomness
 
 CHUNK_NUMBERS = 20_000_000
@@ -33,9 +32,7 @@ def recover(sites: Sites, positions: Tensor, seed: int = 0) -> dict[str, Array]:
 def _batched(sites: Sites, flat: Tensor) -> dict[str, Tensor]:
     size = sum(value.numel() for value in sites.constrained(flat[0]).values())
     chunk = max(1, CHUNK_NUMBERS // max(size, 1))
-    with warnings.catch_warnings():
-        # vmap tells that an operation of the model has no batching rule and runs as a loop: slower, equally right
-        warnings.filterwarnings("ignore", message="There is a performance drop", category=UserWarning)
+    with silent_vmap():
         batched = torch.func.vmap(sites.constrained, randomness="different")
         parts = [batched(part) for part in torch.split(flat, chunk)]
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
