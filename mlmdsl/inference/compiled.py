@@ -25,6 +25,8 @@ from mlmdsl.inference.tree import Noise, Settled, State, Tables, advance
 
 SECONDS_PER_OPERATION = 5e-6
 """What dispatching one small operation costs, measured on a CPU; an estimate, so that no clock decides."""
+SECONDS_PER_KERNEL = 2e-6
+"""What one small kernel of a CUDA graph takes from its start to that of the next, as a guess: no clock decides."""
 BOOKKEEPING = 110
 """Operations that a step takes beside the gradient."""
 UNRECORDED = 2000
@@ -45,10 +47,10 @@ def plain_step(evaluate: GradientAndValue, table: Tables) -> Step:
     return step
 
 
-def estimated_seconds(graph: GraphModule | None) -> float:
-    """What a step with this gradient takes, operation by operation; an unrecorded one runs Pyro itself."""
+def estimated_seconds(graph: GraphModule | None, each: float = SECONDS_PER_OPERATION) -> float:
+    """What a step with this gradient takes if one operation takes `each`; an unrecorded one runs Pyro itself."""
     operations = UNRECORDED if graph is None else count_operations(graph)
-    return (operations + BOOKKEEPING) * SECONDS_PER_OPERATION
+    return (operations + BOOKKEEPING) * each
 
 
 def compile_step(step: Step, arguments: tuple[Any, ...]) -> tuple[Step, str | None, float]:

@@ -5,13 +5,23 @@ The choice depends on the model and on what the machine has, never on a clock, s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from mlmdsl.inference.compiled import WORTH_COMPILING_S, Step, compile_step, estimated_seconds, plain_step
+from mlmdsl.inference.captured import NotCapturable, Run, capture
+from mlmdsl.inference.compiled import (
+    SECONDS_PER_KERNEL,
+    SECONDS_PER_OPERATION,
+    WORTH_COMPILING_S,
+    Step,
+    compile_step,
+    estimated_seconds,
+    plain_step,
+)
 from mlmdsl.inference.native import NativeGradient, NativeSteps, NoCompiler, Unsupported
 from mlmdsl.inference.potential import GradientAndValue, Potential, build_potential, record_gradient
 from mlmdsl.inference.record import NotRecordable, trace
@@ -102,25 +112,53 @@ class NativeEngine:
 
 
 class TensorEngine:
-    """Tensor operations one by one; in a long run the step is compiled by inductor."""
+    """Tensor operations one by one, or on a GPU a block of steps launched as one; in a long run inductor compiles the step."""
 
     def __init__(self, potential: Potential, table: Tables, notes: tuple[str, ...] = ()) -> None:
         self.evaluate, self.graph = potential.evaluate, potential.graph
         self.notes = notes if potential.note is None else (*notes, potential.note)
         self.compile_s = 0.0
-        self.seconds_per_step = estimated_seconds(potential.graph)
+        self._captures = self.graph is not None and table.write.device.type == "cuda"
+        self.seconds_per_step = estimated_seconds(
+            potential.graph, SECONDS_PER_KERNEL if self._captures else SECONDS_PER_OPERATION
+        )
         self._plain = plain_step(potential.evaluate, table)
         self._step: Step = self._plain
+        self._launches: dict[tuple[torch.Size, ...], Run] = {}
         self._compiled_for: torch.Size | None = None
 
     def steps(self, state: State, noise: Noise, size: Tensor, max_size: Tensor, factor: Tensor) -> Stepped:
         """As many steps as the noise has."""
+        arguments = (*state, *noise, size, max_size, factor)
+        results = self._block(arguments)(*arguments)
+        return State(*results[:-2]), results[-2], results[-1]
+
+    def _block(self, arguments: Sequence[Tensor]) -> Run:
+        """What makes a block of steps of these shapes."""
+        if not self._captures:
+            return self._one_by_one
+        shapes = tuple(argument.shape for argument in arguments)
+        if shapes not in self._launches:
+            started = perf_counter()
+            try:
+                self._launches[shapes] = capture(self._one_by_one, arguments)
+            except NotCapturable as reason:
+                self._captures = False
+                self.notes = (*self.notes, f"a GPU gets its kernels one by one, which is slower: {reason}")
+                return self._one_by_one
+            finally:
+                self.compile_s += perf_counter() - started
+        return self._launches[shapes]
+
+    def _one_by_one(self, *tensors: Tensor) -> Sequence[Tensor]:
+        parts = len(State._fields)
+        state, noise = State(*tensors[:parts]), Noise(*tensors[parts:-3])
         finished, rows = [], []
-        for parts in zip(*noise, strict=True):
-            state, settled = self._step(state, Noise(*parts), size, max_size, factor)
+        for each in zip(*noise, strict=True):
+            state, settled = self._step(state, Noise(*each), *tensors[-3:])
             finished.append(settled.finished)
             rows.append(settled.row)
-        return state, torch.stack(finished), torch.stack(rows)
+        return *state, torch.stack(finished), torch.stack(rows)
 
     def is_worth_compiling(self, steps: float) -> bool:
         """Judged by counts alone; never where the gradient is not a graph."""
@@ -135,6 +173,7 @@ class TensorEngine:
         noise = Noise(torch.zeros_like(momentum), momentum.new_zeros(2, chains), momentum.new_zeros(chains, 1))
         example: tuple[Any, ...] = (state, noise, momentum.new_tensor(0.1), max_size, factor)
         self._step, note, seconds = compile_step(self._plain, example)
+        self._launches.clear()  # they hold the kernels of the step that was
         self._compiled_for = factor.shape
         self.compile_s += seconds
         self.notes = self.notes if note is None else (*self.notes, note)
