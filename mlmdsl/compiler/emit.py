@@ -66,25 +66,25 @@ def emit(
     source: Source, model: ir.Model, sizes: Mapping[str, ir.Expr], dtype: str = "float64", device: str = "cpu"
 ) -> Program:
     """The module of a model."""
-    em = _emitter(model, sizes, dtype)
+    em = _emitter(model, sizes, dtype, device)
     body = _Writer(source)
     _Body(em, body, model).statements(model.body, 1)
     if model.returned is not None:
         body.write(1, f"return {text(em.code(model.returned))}")
-    return _assemble(source, model, em, body, dtype, device)
+    return _assemble(source, model, em, body)
 
 
-def _emitter(model: ir.Model, sizes: Mapping[str, ir.Expr], dtype: str) -> Emitter:
+def _emitter(model: ir.Model, sizes: Mapping[str, ir.Expr], dtype: str, device: str) -> Emitter:
     arguments = {argument.name: argument for argument in model.arguments}
     numbers = {argument.name for argument in model.arguments if not argument.type.axes}
     longs = {argument.name for argument in model.arguments if argument.is_index}
-    em = Emitter(arguments, sizes, dtype, python_numbers=numbers, longs=longs)
+    em = Emitter(arguments, sizes, dtype, device, python_numbers=numbers, longs=longs)
     for argument in model.arguments:
         em.names(argument.name)
     return em
 
 
-def _assemble(source: Source, model: ir.Model, em: Emitter, body: _Writer, dtype: str, device: str) -> Program:
+def _assemble(source: Source, model: ir.Model, em: Emitter, body: _Writer) -> Program:
     constants = _constants(em, model)
     out = _Writer(source)
     imports = ["import torch", "from functools import partial", "import pyro", "import pyro.distributions as dist"]
@@ -99,7 +99,7 @@ def _assemble(source: Source, model: ir.Model, em: Emitter, body: _Writer, dtype
     out.write(0, "\n".join(standard) + "\n" if standard else "")
     out.write(0, "\n".join(line for line in imports if line not in standard) + "\n")
     if "REAL" in written or "real(" in written:
-        out.write(0, f'REAL = {{"dtype": torch.{dtype}, "device": "{device}"}}')
+        out.write(0, f'REAL = {{"dtype": torch.{em.dtype}, "device": "{em.device}"}}')
         out.write(0, "real = partial(torch.tensor, **REAL)\n" if "real(" in written else "")
     for line in constants:
         out.write(0, line)

@@ -114,14 +114,14 @@ def _range(em: Emitter, expr: ir.Call) -> Code:
     start, stop, step = expr.args
     if expr.type.element != "int":
         return form(
-            "real({0}) + real({1}) * torch.arange(int(({2} - {0}) / {1} + 1e-10) + 1)",
+            "real({0}) + real({1}) * {2}",
             em.code(start),
             em.code(step),
-            em.code(stop),
+            em.arange(form("int(({2} - {0}) / {1} + 1e-10) + 1", *map(em.code, (start, step, stop)))),
         )
     within = range_code(em, start, stop, step)
     assert isinstance(within, ast.Call)
-    return call(form("torch.arange"), *within.args)
+    return em.arange(*within.args)
 
 
 def _linspace(em: Emitter, expr: ir.Call) -> Code:

@@ -33,6 +33,7 @@ class Emitter:
     arguments: Mapping[str, ir.Argument]
     sizes: Mapping[str, ir.Expr]
     dtype: str = "float64"
+    device: str = "cpu"
     names: Names = field(default_factory=Names)
     python_numbers: set[str] = field(default_factory=set)
     longs: set[str] = field(default_factory=set)
@@ -153,6 +154,13 @@ class Emitter:
         code = self.code(expr)
         return code if self.is_python(expr) and expr.type.element == "int" else form("int({0})", code)
 
+    def arange(self, *bounds: Code) -> Code:
+        """Whole numbers as a tensor; on a GPU made there, since they meet tensors that are."""
+        made = call(form("torch.arange"), *bounds)
+        if self.device != "cpu":
+            cast(ast.Call, made).keywords.append(ast.keyword("device", literal(self.device)))
+        return made
+
     # ── sizes ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def size(self, axis: Axis) -> Code:
@@ -197,8 +205,8 @@ def _counter(em: Emitter, expr: ir.Counter) -> Code:
     start = em.integer(expr.start)
     plain = isinstance(expr.start, ir.Const) and isinstance(expr.step, ir.Const)
     if plain and cast(ir.Const, expr.step).value == 1 and cast(ir.Const, expr.start).value == 1:
-        return form("torch.arange(1, {0} + 1)", count)
-    return form("{0} + {1} * torch.arange({2})", start, em.integer(expr.step), count)
+        return em.arange(literal(1), form("{0} + 1", count))
+    return form("{0} + {1} * {2}", start, em.integer(expr.step), em.arange(count))
 
 
 def _map(em: Emitter, expr: ir.Map) -> Code:

@@ -83,7 +83,7 @@ def _parts(em: Emitter, expr: ir.Gather) -> list[_Part]:
 def _loop_part(em: Emitter, axis: Axis, picks: bool) -> _Part:
     """A loop axis that the indexed value has: kept, or walked together with the indices that have it too."""
     if picks:
-        return _Part(form("torch.arange({0})", em.size(axis)), (axis.name,), picks=True)
+        return _Part(em.arange(em.size(axis)), (axis.name,), picks=True)
     return _Part(slice_of(None, None), (axis.name,))
 
 
@@ -109,7 +109,7 @@ def _walk_part(em: Emitter, axis: Axis, item: ir.Slice, loop: Axis, together: se
     """An index that walks a loop: a slice along it."""
     first = item.start.value if isinstance(item.start, ir.Const) else None
     if loop.name in together:
-        start = form("torch.arange({0})", em.size(loop))
+        start = em.arange(em.size(loop))
         code = start if first == 1 else form("{0} + {1}", zero_based(em, item.start), start)
         return _Part(code, (loop.name,), picks=True)
     if first == 1 and loop.size == axis.size:
