@@ -1,7 +1,7 @@
 """What every distribution here shares: parameters that broadcast, and the shape bookkeeping of `expand`.
 
-torch asks each distribution to copy itself by hand into a new batch shape; two small bases do that once, one for
-distributions made of parameter tensors, one for distributions made of another distribution.
+torch asks each distribution to copy itself by hand into a new batch shape: `Parametric` does that once for those made of
+parameter tensors; those made of another distribution have helpers here.
 """
 
 from collections.abc import Callable

@@ -1,75 +1,32 @@
 """`truncated(d; lower, upper)`: any univariate distribution restricted to an interval and renormalised."""
 
 import math
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import torch
-from pyro.distributions import constraints
 from torch import Tensor
-from torch.distributions import Distribution, biject_to
-from torch.distributions.constraints import Constraint
+from torch.distributions import biject_to
 
+from .bounded import Bounded
 from .cdf import log_between, log_tails, log_tails_at_bound
-from .parametric import RuntimeDistribution, Tails, batch_shape_of, expand_value
-from .supports import (
-    Interval,
-    bound_or,
-    constraint_of,
-    inside,
-    interior_point,
-    intersection,
-    interval_of,
-    is_absent,
-    log_prob_inside,
-)
-from .typed import NO_SHAPE, Shape, Value, as_floating, draw, support_of
+from .parametric import Tails
+from .supports import Interval, constraint_of, inside, interior_point, is_absent, log_prob_inside
+from .typed import NO_SHAPE, Shape, as_floating, draw
 
 _BISECTIONS = 64
 _LARGEST_COUNT = 2.0**31
 
 
-class Truncated(RuntimeDistribution):
+class Truncated(Bounded):
     """X restricted to lower ≤ X ≤ upper: log p(x) − log(F(upper) − F(lower)), F(lower − 1) for counts.
 
-    Shapes: the base's batch shape broadcast with the bounds'. Units: the base's. A bound is a number or a tensor,
-    None or ±inf for none; the normaliser follows the parameters of the base and the bounds. Draws come from inverting
-    the distribution function by bisection, so that no draw is ever rejected; they carry no gradient, and counts stay
-    below 2³¹. Where the bounds move with latents, stock NUTS, which fixes each site's transform once, cannot sample X
-    itself. Outside the interval log_prob is −inf. Errors: TypeError for a base that is not univariate or has no
-    distribution function; an interval without mass gives NaN. Source: Distributions.jl `Truncated`.
+    Shapes, units and bounds: those of `Bounded`; the normaliser follows the parameters of the base and the bounds.
+    Draws come from inverting the distribution function by bisection, so that no draw is ever rejected; they carry no
+    gradient, and counts stay below 2³¹. Where the bounds move with latents, stock NUTS, which fixes each site's
+    transform once, cannot sample X itself. Outside the interval log_prob is −inf. Errors: TypeError for a base that is
+    not univariate or has no distribution function; an interval without mass gives NaN. Source: Distributions.jl
+    `Truncated`.
     """
-
-    arg_constraints: ClassVar[dict[str, Constraint]] = {}
-
-    def __init__(
-        self,
-        base: Distribution,
-        lower: Value | None = None,
-        upper: Value | None = None,
-        validate_args: bool | None = None,
-    ) -> None:
-        cut_lower, cut_upper = bound_or(lower, -math.inf), bound_or(upper, math.inf)
-        batch_shape = batch_shape_of(base.batch_shape, cut_lower, cut_upper)
-        self.base = base.expand(batch_shape)
-        self.lower: Value = expand_value(cut_lower, batch_shape)
-        self.upper: Value = expand_value(cut_upper, batch_shape)
-        super().__init__(batch_shape, torch.Size(), validate_args=validate_args)
-
-    def expand(self, batch_shape: Shape, _instance: Self | None = None) -> Self:
-        new, shape = self._blank(_instance), torch.Size(batch_shape)
-        new.base = self.base.expand(shape)
-        new.lower, new.upper = expand_value(self.lower, shape), expand_value(self.upper, shape)
-        return new._finish(self, shape, torch.Size())
-
-    @property
-    def interval(self) -> Interval:
-        """The bounds, no wider than the base's support."""
-        base = interval_of(support_of(self.base))
-        return intersection(base, Interval(self.lower, self.upper, base.discrete))
-
-    @constraints.dependent_property(is_discrete=False, event_dim=0)
-    def support(self) -> Constraint:
-        return constraint_of(self.interval)
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._check(value)
