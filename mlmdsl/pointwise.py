@@ -21,10 +21,10 @@ from pyro.distributions import Unit
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
-from mlmdsl import recovery
 from mlmdsl.followed import Followed, follow
+from mlmdsl.inference.batching import at_once, over_draws
 from mlmdsl.language.rows import empty
-from mlmdsl.recovery import Values, conditioned, flattened, mapped
+from mlmdsl.recovery import Values, conditioned, flattened
 from mlmdsl.runtime.columns import Columns
 from mlmdsl.runtime.constraints import columns_to_batch
 from mlmdsl.runtime.missing import MissingPart
@@ -81,15 +81,16 @@ def pointwise(
     """
     flat, lead = flattened(samples, like)
     sites = list(_sites(program, data, {name: value[0] for name, value in flat.items()}))
+    step = at_once(max((site.places.size for site in sites), default=0))
 
     def run(evaluate: Evaluation, density: bool) -> dict[str, Rows]:
         targets = {site.target: _Filled(lead, [s for s in sites if s.target == site.target], density) for site in sites}
 
-        def results(values: Mapping[str, Tensor], _: Tensor) -> dict[str, Tensor]:
+        def results(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
             nodes = conditioned(program, values).nodes
             return {site.name: evaluate(*_separated(*_whole(nodes[site.name]))[:2]) for site in sites}
 
-        for start, found in mapped(results, flat, like.new_zeros(lead[0] * lead[1]), _step(sites)):
+        for start, found in over_draws(results, flat, step=step):
             for filled in targets.values():
                 filled.put(start, found)
         return {name: filled.result() for name, filled in targets.items() if filled.seen.any()}
@@ -101,11 +102,6 @@ def pointwise(
             run(_drawn, False) if predictive and sites else {},
             tuple(incomplete) if log_likelihood else (),
         )
-
-
-def _step(sites: Sequence[_Site]) -> int:
-    """How many draws are computed at once."""
-    return max(1, recovery.CHUNK // max(site.places.size for site in sites))
 
 
 @contextmanager

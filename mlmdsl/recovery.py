@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,10 @@ import torch
 from pyro import poutine
 from torch import Tensor
 
+from mlmdsl.inference.batching import at_once, over_draws, together
+
 Values = npt.NDArray[Any]
 Model = Callable[..., Any]
-
-CHUNK = 2**22
-"""Entries that are computed at once: 32 MiB of numbers, whatever the rows and draws."""
 
 
 def recover_effects(
@@ -37,7 +35,12 @@ def recover_effects(
     size = distribution({name: value[0] for name, value in flat.items()}).size
     generator = torch.Generator(device=like.device).manual_seed(seed)
     noise = torch.randn(lead[0] * lead[1], size, generator=generator, dtype=like.dtype, device=like.device)
-    return _together(mapped(lambda values, each: distribution(values).posterior(each), flat, noise), lead)
+
+    def effects(values: Mapping[str, Tensor], each: Tensor) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = distribution(values).posterior(each)
+        return found
+
+    return _as_arrays(over_draws(effects, flat, noise, step=at_once(size)), lead)
 
 
 def recompute(plain: Model, names: Sequence[str], samples: Mapping[str, Values], like: Tensor) -> dict[str, Values]:
@@ -46,12 +49,12 @@ def recompute(plain: Model, names: Sequence[str], samples: Mapping[str, Values],
         return {}
     flat, lead = flattened(samples, like)
 
-    def sites(values: Mapping[str, Tensor], _: Tensor) -> dict[str, Tensor]:
+    def sites(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         nodes = conditioned(plain, values).nodes
         return {name: nodes[name]["value"] for name in names}
 
-    largest = max(value.numel() for value in sites({name: value[0] for name, value in flat.items()}, like).values())
-    return _together(mapped(sites, flat, like.new_zeros(lead[0] * lead[1]), max(1, CHUNK // max(largest, 1))), lead)
+    largest = max(value.numel() for value in sites({name: value[0] for name, value in flat.items()}).values())
+    return _as_arrays(over_draws(sites, flat, step=at_once(largest)), lead)
 
 
 def flattened(samples: Mapping[str, Values], like: Tensor) -> tuple[dict[str, Tensor], tuple[int, int]]:
@@ -70,38 +73,6 @@ def conditioned(model: Model, values: Mapping[str, Tensor], **data: Tensor) -> A
         return poutine.trace(poutine.condition(model, data=dict(values))).get_trace(**data)
 
 
-def mapped(
-    function: Callable[[Any, Tensor], dict[str, Tensor]],
-    values: Mapping[str, Tensor],
-    noise: Tensor,
-    step: int | None = None,
-) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """A function of one draw over all of them, `step` at a time: the first draw of each part, and its results.
-
-    A part is batched, or one by one where that cannot be.
-    """
-    for start in range(0, len(noise), step or len(noise)):
-        part = slice(start, start + (step or len(noise)))
-        yield start, _batched(function, {name: value[part] for name, value in values.items()}, noise[part])
-
-
-def _batched(
-    function: Callable[[Any, Tensor], dict[str, Tensor]], values: Mapping[str, Tensor], noise: Tensor
-) -> dict[str, Tensor]:
-    with torch.no_grad(), warnings.catch_warnings():
-        # vmap tells that an operation has no batching rule and runs as a loop: slower, equally right
-        warnings.filterwarnings("ignore", message="There is a performance drop", category=UserWarning)
-        # and, of batched binomial draws with one set of parameters, that it made room for them
-        warnings.filterwarnings("ignore", message="An output with one or more elements", category=UserWarning)
-        try:
-            return torch.func.vmap(function, randomness="different")(dict(values), noise)
-        except (RuntimeError, ValueError, TypeError):
-            rows = [function({n: v[k] for n, v in values.items()}, noise[k]) for k in range(len(noise))]
-            return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
-
-
-def _together(parts: Iterable[tuple[int, dict[str, Tensor]]], lead: tuple[int, int]) -> dict[str, Values]:
+def _as_arrays(parts: Iterable[tuple[int, dict[str, Tensor]]], lead: tuple[int, int]) -> dict[str, Values]:
     """The results of all draws by name, (chain, draw, …)."""
-    found = [results for _, results in parts]
-    whole = {name: torch.cat([results[name] for results in found]).cpu() for name in found[0]}
-    return {name: value.reshape(*lead, *value.shape[1:]).numpy() for name, value in whole.items()}
+    return {name: value.reshape(*lead, *value.shape[1:]).cpu().numpy() for name, value in together(parts).items()}

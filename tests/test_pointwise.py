@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from scipy import stats
 
 import mlmdsl
-from mlmdsl import recovery
 from mlmdsl.cli import app
+from mlmdsl.inference import batching
 from mlmdsl.observations import rows_of, with_rows
 from mlmdsl.pointwise import Pointwise
 from mlmdsl.results.fit import Dim, Fit
@@ -144,7 +144,7 @@ def test_an_entry_observed_in_every_iteration_has_one_density() -> None:
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model = bound("@model function m(y)\n μ ~ Normal(0, 1)\n y .~ Normal(μ, 1)\nend", y=[1.0, 2.0, 3.0])
     whole = rows(model, μ=(μ := draws()))
-    monkeypatch.setattr(recovery, "CHUNK", 7)
+    monkeypatch.setattr(batching, "CHUNK", 7)
     np.testing.assert_array_equal(rows(model, μ=μ).log_likelihood["y"].values, whole.log_likelihood["y"].values)
 
 

@@ -20,9 +20,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from mlmdsl.inference.batching import silent_vmap
 from mlmdsl.inference.draws import Progress, ProgressCallback
 from mlmdsl.inference.engine import build_engine
-from mlmdsl.inference.potential import GradientAndValue, NotVectorizable, silent_vmap
+from mlmdsl.inference.potential import GradientAndValue, NotVectorizable
 from mlmdsl.inference.recentring import Evidence, location_and_scale
 from mlmdsl.inference.sampler import Sampler
 from mlmdsl.inference.settings import Settings

@@ -11,15 +11,14 @@ is believed only if it agrees with the model at points it was not made from.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
+from mlmdsl.inference.batching import silent_vmap
 from mlmdsl.inference.graph import simplify
 from mlmdsl.inference.record import Function, NotRecordable, by_autograd, functional, record
 from mlmdsl.inference.sites import Sites, isolated_randomness
@@ -126,14 +125,6 @@ def _quiet(batched: GradientAndValue) -> GradientAndValue:
             return batched(q)
 
     return evaluate
-
-
-@contextmanager
-def silent_vmap() -> Iterator[None]:
-    """Silence vmap's remark that an operation has no batching rule and runs as a loop: slower, equally right."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="There is a performance drop", category=UserWarning)
-        yield
 
 
 def _first_line(error: BaseException) -> str:
