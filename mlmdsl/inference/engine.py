@@ -23,6 +23,7 @@ from mlmdsl.inference.compiled import (
     plain_step,
 )
 from mlmdsl.inference.native import NativeGradient, NativeSteps, NoCompiler, Unsupported
+from mlmdsl.inference.native.build import find_compiler
 from mlmdsl.inference.potential import GradientAndValue, Potential, build_potential, record_gradient
 from mlmdsl.inference.record import NotRecordable, trace
 from mlmdsl.inference.settings import Settings
@@ -83,6 +84,7 @@ class NativeEngine:
 
     def __init__(self, sites: Sites, settings: Settings) -> None:
         started = perf_counter()
+        find_compiler()  # before anything is recorded for it
         try:
             graph, example = record_gradient(sites, settings.seed)
             self.gradient = NativeGradient(graph, example, settings.chains)

@@ -14,6 +14,7 @@ from mlmdsl.inference.compiled import compile_step, plain_step
 from mlmdsl.inference.engine import TensorEngine
 from mlmdsl.inference.native.build import find_compiler
 from mlmdsl.inference.potential import Potential, build_potential
+from mlmdsl.inference.settings import Settings
 from mlmdsl.inference.sites import read_sites
 from mlmdsl.inference.tree import Noise, start, tables
 
@@ -45,6 +46,14 @@ def test_without_a_c_compiler_the_run_goes_on_and_says_so(without_c: None) -> No
     draws = sample(eight_schools(), chains=4, draws=20, tune=40)
     assert draws.draws == 20
     assert [w for w in draws.warnings if "no C compiler was found (no-such-compiler)" in w and "slower" in w]
+
+
+def test_without_a_c_compiler_nothing_is_recorded_for_it(without_c: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded: list[object] = []
+    monkeypatch.setattr(engine, "record_gradient", lambda *given: recorded.append(given))
+    found = engine.build_engine(read_sites(eight_schools()), Settings(chains=2, draws=10, tune=10))
+    assert isinstance(found, TensorEngine)
+    assert not recorded
 
 
 def test_where_inductor_fails_the_run_goes_on_and_says_so(without_c: None, monkeypatch: pytest.MonkeyPatch) -> None:
