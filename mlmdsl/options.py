@@ -148,6 +148,6 @@ sampling = _all_of([
     click.option("--checkpoint", metavar="FILE", type=_FILE, help="Written as the run goes, to resume it from."),
     click.option("--resume", metavar="FILE", type=_FILE, help="Continue the run that wrote this checkpoint."),
     click.option("--log-likelihood", is_flag=True, help="Keep the log likelihood of each row, for arviz.loo."),
-    click.option("--predictive", is_flag=True, help="Keep a predictive draw of each row, for arviz.plot_ppc."),
+    click.option("--predictive", is_flag=True, help="Keep a predictive draw of each row, for ArviZ's plot_ppc (1.x: plot_ppc_dist)."),
 ])  # fmt: skip
 """How to sample: the keywords of `Bound.sample`, but for `seed` and `progress`."""

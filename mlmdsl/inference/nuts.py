@@ -2,7 +2,8 @@
 
     fit = NUTS(model).run(*args, chains=16, draws=250)     all chains in one state machine: the way it is meant
     fit.get_samples(group_by_chain=True)                   tensors by site, as `pyro.infer.MCMC` gives them
-    arviz.from_pyro(fit)
+    arviz.from_pyro(fit)                                   ArviZ 0.23; 1.x, which has no `from_pyro`, takes arrays:
+    arviz.from_dict({"posterior": fit.draws.samples, "sample_stats": fit.draws.stats})
 
 `pyro.infer.MCMC(NUTS(model), num_samples=…)` works too, as with any kernel: it drives one chain at a time and so
 forgoes what makes this kernel fast.

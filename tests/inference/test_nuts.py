@@ -36,7 +36,10 @@ def test_a_run_reads_like_mcmc() -> None:
 
 def test_arviz_reads_a_run() -> None:
     fit = NUTS(model).run(Y, chains=12, draws=20, tune=50, seed=1)
-    data = az.from_pyro(fit, log_likelihood=False)
+    if hasattr(az, "from_pyro"):
+        data = az.from_pyro(fit, log_likelihood=False)
+    else:  # 1.x
+        data = az.from_dict({"posterior": fit.draws.samples, "sample_stats": fit.draws.stats})
     assert dict(data.posterior.sizes) == {"chain": 12, "draw": 20}
     assert np.array_equal(data.sample_stats["diverging"].values, fit.draws.stats["diverging"])
     assert np.array_equal(data.posterior["σ"].values, fit.draws.samples["σ"])
