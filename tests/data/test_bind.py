@@ -16,7 +16,7 @@ import mlmdsl
 from mlmdsl.compiler.values import Tensor
 from mlmdsl.language.errors import DataError, MlmError, SpecError
 from mlmdsl.language.types import Array
-from mlmdsl.sampling import described
+from mlmdsl.outputs import described
 from tests.compiler.evaluate import in_data_block
 
 COLUMNS: dict[str, Any] = {
