@@ -116,10 +116,10 @@ def _walk_part(em: Emitter, axis: Axis, item: ir.Slice, loop: Axis, together: se
         return _Part(slice_of(None, None), (loop.name,))
     start = zero_based(em, item.start)
     size = em.size(loop)
-    return _Part(slice_of(None if first == 1 else start, _sum(start, size)), (loop.name,))
+    return _Part(slice_of(None if first == 1 else start, sum_code(start, size)), (loop.name,))
 
 
-def _sum(start: Code, size: Code) -> Code:
+def sum_code(start: Code, size: Code) -> Code:
     """`start + size`, folded where the numbers are known."""
     from mlmdsl.compiler.emit_expressions import plus
 
