@@ -12,8 +12,9 @@ from dataclasses import replace
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Carried, Context
 from mlmdsl.compiler.dependence import assigned_names
+from mlmdsl.compiler.elementwise import verify_condition
 from mlmdsl.compiler.loops import prepare_carried
-from mlmdsl.compiler.operators import tensor, verify_condition
+from mlmdsl.compiler.operators import tensor
 from mlmdsl.compiler.statements import lower_block, lower_statement
 from mlmdsl.compiler.values import Tensor, describe
 from mlmdsl.language import tree

@@ -11,8 +11,9 @@ import numpy as np
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.bounds import bounds_of_exp, interval_text, union
 from mlmdsl.compiler.context import Context, keyword_part, part
+from mlmdsl.compiler.elementwise import broadcast_axes, constant, known_tensor, known_type
 from mlmdsl.compiler.guards import guarded
-from mlmdsl.compiler.operators import broadcast_axes, constant, known_tensor, known_type, lifted, tensor
+from mlmdsl.compiler.operators import lifted, tensor
 from mlmdsl.compiler.values import (
     Nested,
     RangeValue,
@@ -158,8 +159,6 @@ def elementwise_call(cx: Context, row: Function, args: Sequence[Tensor], dotted:
     if known is not None and isinstance(known, Array):
         type_ = known_type(known)
     if isinstance(known, float) and all(isinstance(arg.expr, ir.Const) for arg in args):
-        from mlmdsl.compiler.operators import constant
-
         return constant(known)
     return with_known(ir.Call(row.name, tuple(arg.expr for arg in args), type_), known)
 

@@ -8,9 +8,11 @@ from math import inf
 from typing import cast
 
 from mlmdsl.compiler import ir
+from mlmdsl.compiler.bounds import bounds_of
 from mlmdsl.compiler.context import Context, keyword_part, part
+from mlmdsl.compiler.elementwise import broadcast_axes, constant, elementwise
 from mlmdsl.compiler.families import check_support, family_draw
-from mlmdsl.compiler.operators import broadcast_axes, constant, tensor
+from mlmdsl.compiler.operators import tensor, unary
 from mlmdsl.compiler.values import (
     Draw,
     FamilyName,
@@ -354,8 +356,6 @@ def affine(cx: Context, op: str, left: Value, right: Value, dotted: bool, node: 
     base = _univariate(cx, draw, f"`{op}`", node)
     number = tensor(cx, other, node)
     zero, one = constant(0), constant(1)
-    from mlmdsl.compiler.operators import elementwise, unary
-
     if op == "*":
         return _affine(cx, zero, number, base, dotted, node)
     if op == "/" and isinstance(left, Draw):
@@ -399,8 +399,6 @@ def _merged(
     cx: Context, location: Tensor, scale: Tensor, base: ir.Dist, node: tree.Node
 ) -> tuple[Tensor, Tensor, ir.Dist]:
     """a + b(μ + σX) as (a + bμ) + (bσ)X."""
-    from mlmdsl.compiler.operators import elementwise
-
     inner_location, inner_scale = (Tensor(cast(ir.Expr, arg)) for arg in base.args[:2])
     shifted = location
     if not (isinstance(inner_location.expr, ir.Const) and inner_location.expr.value == 0):
@@ -411,8 +409,6 @@ def _merged(
 
 
 def _affine_bounds(location: Tensor, scale: Tensor, base: ir.Dist) -> tuple[float, float]:
-    from mlmdsl.compiler.bounds import bounds_of
-
     spread = bounds_of("*", [(scale.type.low, scale.type.high), (base.low, base.high)])
     low, high = bounds_of("+", [(location.type.low, location.type.high), spread])
     return low, high

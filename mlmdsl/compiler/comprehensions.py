@@ -13,6 +13,7 @@ from typing import cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Carried, Context, LoopAxis, Wrong
+from mlmdsl.compiler.elementwise import constant, known_tensor, known_type
 from mlmdsl.compiler.indexing import WHOLE, Position, gather, range_tensor
 from mlmdsl.compiler.iteration import (
     bind_targets,
@@ -24,7 +25,7 @@ from mlmdsl.compiler.iteration import (
     steps_of,
     walk_axis,
 )
-from mlmdsl.compiler.operators import constant, known_tensor, known_type, lifted, tensor
+from mlmdsl.compiler.operators import lifted, tensor
 from mlmdsl.compiler.values import (
     Draw,
     Enumerated,

@@ -9,8 +9,9 @@ from mlmdsl.compiler import ir
 from mlmdsl.compiler.calls import call_function, known_call, with_known
 from mlmdsl.compiler.combinators import filled_draw
 from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.elementwise import constant, elementwise
 from mlmdsl.compiler.indexing import axis_size, vectorized
-from mlmdsl.compiler.operators import binary, constant, elementwise, tensor
+from mlmdsl.compiler.operators import binary, tensor
 from mlmdsl.compiler.values import (
     Draw,
     Nothing,

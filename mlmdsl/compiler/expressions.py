@@ -10,18 +10,10 @@ from mlmdsl.compiler.calls import call_function, elementwise_call
 from mlmdsl.compiler.combinators import combine
 from mlmdsl.compiler.comprehensions import comprehension, gathered
 from mlmdsl.compiler.context import Context, keyword_part
+from mlmdsl.compiler.elementwise import constant, elementwise, verify_condition
 from mlmdsl.compiler.families import family_draw
 from mlmdsl.compiler.indexing import index
-from mlmdsl.compiler.operators import (
-    adjoint,
-    binary,
-    constant,
-    elementwise,
-    tensor,
-    transposed,
-    unary,
-    verify_condition,
-)
+from mlmdsl.compiler.operators import adjoint, binary, tensor, transposed, unary
 from mlmdsl.compiler.special import special_call
 from mlmdsl.compiler.values import (
     Absent,

@@ -14,7 +14,8 @@ import numpy as np
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.bounds import interval_text
 from mlmdsl.compiler.context import Context, part
-from mlmdsl.compiler.operators import broadcast_axes, constant, elementwise, tensor
+from mlmdsl.compiler.elementwise import broadcast_axes, constant, elementwise
+from mlmdsl.compiler.operators import tensor
 from mlmdsl.compiler.values import DiagonalMatrix, Draw, Factorization, ScaledIdentity, Tensor, Value, describe
 from mlmdsl.language import tree
 from mlmdsl.language.distributions import DISTRIBUTIONS, PARAMETER_BOUNDS, Family, Parameter

@@ -12,16 +12,8 @@ from typing import cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Carried, Context
-from mlmdsl.compiler.operators import (
-    binary,
-    constant,
-    elementwise,
-    known_tensor,
-    known_type,
-    known_value,
-    lifted,
-    tensor,
-)
+from mlmdsl.compiler.elementwise import constant, elementwise, known_tensor, known_type, known_value
+from mlmdsl.compiler.operators import binary, lifted, tensor
 from mlmdsl.compiler.values import Factorization, Nested, RangeValue, Rows, Tensor, TupleValue, Value, describe
 from mlmdsl.language import julia, tree
 from mlmdsl.language.julia_values import rows_of

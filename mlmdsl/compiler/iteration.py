@@ -14,8 +14,9 @@ from typing import cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Carried, Context, LoopAxis, size_text
+from mlmdsl.compiler.elementwise import constant
 from mlmdsl.compiler.indexing import WHOLE, Position, axis_size, gather, index
-from mlmdsl.compiler.operators import binary, constant, tensor
+from mlmdsl.compiler.operators import binary, tensor
 from mlmdsl.compiler.values import (
     Enumerated,
     Nested,

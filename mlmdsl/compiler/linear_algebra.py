@@ -8,7 +8,8 @@ from typing import cast
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.calls import call_function, known_call, with_known
 from mlmdsl.compiler.context import Context
-from mlmdsl.compiler.operators import adjoint, binary, constant, dot, tensor, transposed
+from mlmdsl.compiler.elementwise import constant
+from mlmdsl.compiler.operators import adjoint, binary, dot, tensor, transposed
 from mlmdsl.compiler.values import (
     DiagonalMatrix,
     Factorization,

@@ -10,9 +10,10 @@ from mlmdsl.compiler import ir
 from mlmdsl.compiler.calls import call_function, known_call, with_known
 from mlmdsl.compiler.construction import CONSTRUCTION
 from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.elementwise import constant
 from mlmdsl.compiler.indexing import axis_size, range_tensor, vectorized
 from mlmdsl.compiler.linear_algebra import LINEAR_ALGEBRA
-from mlmdsl.compiler.operators import binary, constant, lifted, tensor, transposed
+from mlmdsl.compiler.operators import binary, lifted, tensor, transposed
 from mlmdsl.compiler.values import (
     Builtin,
     Closure,

@@ -10,8 +10,9 @@ from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Carried, Context, Wrong
 from mlmdsl.compiler.dependence import assigned_names
 from mlmdsl.compiler.draws import lower_items_of, lower_tilde, placed_items
+from mlmdsl.compiler.elementwise import elementwise
 from mlmdsl.compiler.indexing import index
-from mlmdsl.compiler.operators import binary, elementwise, lifted, tensor
+from mlmdsl.compiler.operators import binary, lifted, tensor
 from mlmdsl.compiler.values import (
     DiagonalMatrix,
     Draw,

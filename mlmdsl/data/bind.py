@@ -13,8 +13,9 @@ from mlmdsl.compiler import ir
 from mlmdsl.compiler.comprehensions import UNWRITTEN
 from mlmdsl.compiler.context import Context, Wrong
 from mlmdsl.compiler.dependence import drawn_names, names_in
+from mlmdsl.compiler.elementwise import known_tensor, known_type
 from mlmdsl.compiler.lower import new_context, raise_diagnostics
-from mlmdsl.compiler.operators import known_tensor, known_type
+from mlmdsl.compiler.operators import tensor
 from mlmdsl.compiler.values import Absent, Nothing, RangeValue, Tensor, Value, describe
 from mlmdsl.data.conversion import ROW, to_array
 from mlmdsl.data.tables import Table
@@ -120,7 +121,6 @@ def _assigned(cx: Context, block: tree.DataBlock) -> dict[str, Value]:
 def _as_argument(cx: Context, name: str, value: Value, node: tree.Node) -> Value:
     """A value of the block under its name: what it was computed from is behind it."""
     from mlmdsl.compiler.indexing import range_tensor
-    from mlmdsl.compiler.operators import tensor
 
     if isinstance(value, Nothing):
         return Absent(name)
