@@ -6,17 +6,17 @@ site of its own (`x[3]`), and x is updated.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from typing import cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.combinators import joint
-from mlmdsl.compiler.context import Context, LoopAxis
+from mlmdsl.compiler.context import Context
 from mlmdsl.compiler.indexing import gather, lower_items
 from mlmdsl.compiler.observed import verify_values
 from mlmdsl.compiler.operators import tensor
+from mlmdsl.compiler.places import Place, find_place, lower_items_of, site_index, site_of_items, target_name
 from mlmdsl.compiler.values import Absent, Draw, Factorization, FamilyName, Tensor, Value, describe, describe_type
 from mlmdsl.language import tree
 from mlmdsl.language.types import Axis
@@ -25,21 +25,13 @@ from mlmdsl.language.types import Axis
 def lower_tilde(cx: Context, node: tree.Tilde) -> None:
     """One `~` statement."""
     dist = _distribution(cx, node)
-    name = _target_name(node.target)
+    name = target_name(node.target)
     if name is None or (name in cx.arguments and not isinstance(cx.scope.get(name), Absent)):
         _observe(cx, node, dist, name)
     elif isinstance(node.target, tree.Name):
         _draw_whole(cx, node, dist, name)
     else:
         _draw_elements(cx, node, dist, name, cast(tree.Index, node.target))
-
-
-def _target_name(target: tree.Expression) -> str | None:
-    if isinstance(target, tree.Name):
-        return target.id
-    if isinstance(target, tree.Index) and isinstance(target.base, tree.Name):
-        return target.base.id
-    return None
 
 
 def _distribution(cx: Context, node: tree.Tilde) -> ir.Dist:
@@ -71,7 +63,7 @@ def _observe(cx: Context, node: tree.Tilde, dist: ir.Dist, name: str | None) -> 
         dist = replace(dist, plates=value.type.axes)
     _check_fit(cx, node, dist, value)
     verify_values(cx, node, dist, value, name)
-    site = _site_index(cx, node.target, value)
+    site = site_index(cx, node.target, value)
     missing = _missing_mask(cx, value, name)
     loops = _loops_of(cx, dist, value.type)
     text = name or cx.fresh("observed")
@@ -195,21 +187,12 @@ def _define_drawn(cx: Context, name: str, dist: ir.Dist, type_: ir.Type) -> None
     cx.drawn_names.add(name)
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where in an array an element is drawn: its items, and the array axes of the whole."""
-
-    items: tuple[ir.IndexItem, ...]
-    axes: tuple[Axis, ...]
-    complete: bool
-
-
 def _draw_elements(cx: Context, node: tree.Tilde, dist: ir.Dist, name: str, target: tree.Index) -> None:
     """`x[i] ~ d`, `x[i, :] ~ d`, `x[1] ~ d`."""
     base = cx.scope.get(name)
     if node.dotted and not dist.axes:
         dist = _spread(cx, node, dist, base, target)
-    place = _place(cx, node, dist, base, target)
+    place = find_place(cx, node, dist, base, target)
     if place.complete:
         _give(cx, name, node)
         whole = _whole_dist(cx, dist, place)
@@ -230,103 +213,7 @@ def _spread(cx: Context, node: tree.Tilde, dist: ir.Dist, base: Value | None, ta
     return replace(dist, plates=part.type.axes)
 
 
-def _place(cx: Context, node: tree.Tilde, dist: ir.Dist, base: Value | None, target: tree.Index) -> _Place:
-    if isinstance(base, Tensor) and base.rank != len(target.indices):
-        cx.fail(
-            node.target,
-            f"{describe(base)} takes {base.rank} {'index' if base.rank == 1 else 'indices'}, found {len(target.indices)}",
-        )
-    free = list(dist.axes)
-    items: list[ir.IndexItem] = []
-    axes: list[Axis] = []
-    walked: list[str] = []
-    whole = True
-    for position, index in enumerate(target.indices):
-        item, axis = _element_item(cx, node, base, position, index, free)
-        items.append(item)
-        axes.append(axis)
-        loop = item.loop if isinstance(item, ir.Slice) else None
-        if loop is not None:
-            walked.append(loop.name)
-        whole = whole and (isinstance(item, ir.Keep) or (loop is not None and _covers(item, axis)))
-    if free:
-        cx.fail(
-            node,
-            f"the two sides of `~` do not fit: this is a distribution of {describe_type(ir.Type(axes=dist.axes))}",
-            f"write `:` for each axis that is drawn at once: `{_target_name(node.target)}[i, :] ~ …`",
-        )
-    around = [loop.axis.name for loop in cx.loops]
-    if sorted(set(around) - set(walked)):
-        cx.fail(
-            node, f"`{_target_name(target)}` would be drawn anew in each iteration", "index it by each loop's variable"
-        )
-    return _Place(tuple(items), tuple(axes), whole and not cx.sequential and len(walked) == len(set(walked)))
-
-
-def _covers(item: ir.IndexItem, axis: Axis) -> bool:
-    """Whether a walk covers all of an axis."""
-    return (
-        isinstance(item, ir.Slice)
-        and item.loop is not None
-        and isinstance(item.start, ir.Const)
-        and item.start.value == 1
-        and item.loop.size == axis.size
-    )
-
-
-def _element_item(
-    cx: Context, node: tree.Tilde, base: Value | None, position: int, index: tree.Expression, free: list[Axis]
-) -> tuple[ir.IndexItem, Axis]:
-    """One index of the target, and the array axis it lies on."""
-    known = base.type.axes[position] if isinstance(base, Tensor) else None
-    if isinstance(index, tree.Colon):
-        if not free:
-            cx.fail(index, "`:` needs a distribution of a vector on the right of `~`")
-        drawn = free.pop(0)
-        if (
-            known is not None
-            and isinstance(known.size, int)
-            and isinstance(drawn.size, int)
-            and known.size != drawn.size
-        ):
-            cx.fail(node, f"the two sides of `~` do not fit: length {known.size} and length {drawn.size}")
-        return ir.Keep(), drawn
-    if isinstance(base, Tensor):
-        return lower_items(cx, base, [*target_colons(position, index), index])[-1].item, cast(Axis, known)
-    return _unsized_item(cx, node, index)
-
-
-def target_colons(position: int, index: tree.Expression) -> list[tree.Expression]:
-    """`:` for each axis before a position."""
-    return [tree.Colon(span=index.span) for _ in range(position)]
-
-
-def _unsized_item(cx: Context, node: tree.Tilde, index: tree.Expression) -> tuple[ir.IndexItem, Axis]:
-    """An index into an array whose length only the loops around tell."""
-    value = cx.expr(index)
-    expr = value.expr if isinstance(value, Tensor) else None
-    loop = next((loop for loop in cx.loops if isinstance(expr, ir.Counter) and loop.axis == expr.axis), None)
-    if (
-        loop is None
-        or not isinstance(expr, ir.Counter)
-        or not isinstance(expr.start, ir.Const)
-        or expr.start.value != 1
-    ):
-        name = _target_name(node.target)
-        cx.fail(index, f"`{name}` has no length yet", f"write `{name} = Vector{{Float64}}(undef, n)` before")
-    axis = array_axis(cx, loop)
-    return ir.Slice(expr.start, expr.start, loop.axis), axis
-
-
-def array_axis(cx: Context, loop: LoopAxis) -> Axis:
-    """The array axis that a loop walks."""
-    if loop.over is not None and loop.over.size == loop.axis.size:
-        cx.axis_sizes.setdefault(loop.over.name, cx.axis_sizes[loop.axis.name])
-        return loop.over
-    return loop.axis
-
-
-def _whole_dist(cx: Context, dist: ir.Dist, place: _Place) -> ir.Dist:
+def _whole_dist(cx: Context, dist: ir.Dist, place: Place) -> ir.Dist:
     """The distribution of the whole array: the loops become plates, in the order of the index."""
     if dist.family == "stacked":
         dist = joint(dist)
@@ -346,7 +233,7 @@ def _whole_dist(cx: Context, dist: ir.Dist, place: _Place) -> ir.Dist:
 
 
 def _draw_part(
-    cx: Context, node: tree.Tilde, dist: ir.Dist, name: str, base: Tensor, place: _Place, target: tree.Index
+    cx: Context, node: tree.Tilde, dist: ir.Dist, name: str, base: Tensor, place: Place, target: tree.Index
 ) -> None:
     """Some elements of an array that is there already."""
     type_ = replace(
@@ -365,7 +252,7 @@ def _draw_part(
             target=name,
             dist=dist,
             loops=loops,
-            site=_site_of_items(cx, place.items, place.axes),
+            site=site_of_items(cx, place.items, place.axes),
             index=place.items,
             type=drawn,
             span=node.span,
@@ -379,57 +266,3 @@ def _draw_part(
 
 def _is_blank(expr: ir.Expr) -> bool:
     return isinstance(expr, ir.Call) and expr.function == "zeros"
-
-
-# ── names of sites ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _site_index(cx: Context, target: tree.Expression, value: Tensor) -> ir.SiteIndex | None:
-    """The index in an observed site's name: none where the whole is observed."""
-    expr = value.expr
-    if not isinstance(target, tree.Index) or not isinstance(expr, ir.Gather):
-        return None
-    axes = expr.x.type.axes
-    if all(isinstance(item, ir.Keep) or _covers(item, axis) for item, axis in zip(expr.index, axes, strict=True)):
-        return None
-    return _site_of_items(cx, expr.index, axes)
-
-
-def _site_of_items(cx: Context, items: Sequence[ir.IndexItem], axes: Sequence[Axis]) -> ir.SiteIndex:
-    return ir.SiteIndex(items=tuple(_site_item(item, axis) for item, axis in zip(items, axes, strict=True)))
-
-
-def _site_item(item: ir.IndexItem, axis: Axis) -> str | ir.Expr:
-    if isinstance(item, ir.Keep) or _covers(item, axis):
-        return ":"
-    if isinstance(item, ir.Slice):
-        first = item.start.value if isinstance(item.start, ir.Const) else None
-        if item.loop is not None and first is not None and isinstance(item.loop.size, int):
-            return f"{first}:{int(first) + item.loop.size - 1}"
-        if first is not None and isinstance(item.stop, ir.Const):
-            return f"{first}:{item.stop.value}"
-        return "part"
-    if isinstance(item.index, ir.Const):
-        return str(item.index.value)
-    return item.index if item.index.type.is_scalar else "picked"
-
-
-def lower_items_of(cx: Context, base: Tensor, target: tree.Index) -> list[ir.IndexItem]:
-    """The items of an assigned element."""
-    if base.rank != len(target.indices):
-        cx.fail(
-            target,
-            f"{describe(base)} takes {base.rank} {'index' if base.rank == 1 else 'indices'}, found {len(target.indices)}",
-        )
-    return [position.item for position in lower_items(cx, base, target.indices)]
-
-
-def placed_items(cx: Context, base: Tensor, items: Sequence[ir.IndexItem]) -> list[LoopAxis] | None:
-    """The loops around in the order of the items, where these walk all of an array once; else None."""
-    by_name = {loop.axis.name: loop for loop in cx.loops}
-    places = []
-    for item, axis in zip(items, base.type.axes, strict=True):
-        if not isinstance(item, ir.Slice) or item.loop is None or not _covers(item, axis):
-            return None
-        places.append(by_name[item.loop.name])
-    return places if len({place.axis.name for place in places}) == len(by_name) == len(places) else None

@@ -9,10 +9,11 @@ from typing import Any, cast
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Carried, Context, Wrong
 from mlmdsl.compiler.dependence import assigned_names
-from mlmdsl.compiler.draws import lower_items_of, lower_tilde, placed_items
+from mlmdsl.compiler.draws import lower_tilde
 from mlmdsl.compiler.elementwise import elementwise
 from mlmdsl.compiler.indexing import index
 from mlmdsl.compiler.operators import binary, lifted, tensor
+from mlmdsl.compiler.places import lower_items_of, placed_items
 from mlmdsl.compiler.values import (
     DiagonalMatrix,
     Draw,
