@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from mlmdsl.compiler import ir
+from mlmdsl.compiler.application import items_of, lower_call, named_value
 from mlmdsl.compiler.calls import call_function, elementwise_call
-from mlmdsl.compiler.combinators import combine
 from mlmdsl.compiler.comprehensions import comprehension, gathered
-from mlmdsl.compiler.context import Context, keyword_part
+from mlmdsl.compiler.context import Context
 from mlmdsl.compiler.elementwise import constant, elementwise, verify_condition
-from mlmdsl.compiler.families import family_draw
 from mlmdsl.compiler.indexing import index
 from mlmdsl.compiler.operators import adjoint, binary, tensor, transposed, unary
 from mlmdsl.compiler.special import special_call
 from mlmdsl.compiler.values import (
     Absent,
-    Builtin,
     Closure,
     Draw,
     Factorization,
-    FamilyName,
     Nothing,
-    OperatorFunction,
     OrthogonalTriangular,
     RangeValue,
     ScaledIdentity,
@@ -38,11 +34,8 @@ from mlmdsl.language import tree
 from mlmdsl.language.distributions import COMBINATORS, DISTRIBUTIONS
 from mlmdsl.language.elsewhere import written_here
 from mlmdsl.language.errors import did_you_mean
-from mlmdsl.language.functions import CONSTANTS, FUNCTIONS, TYPE_NAMES
+from mlmdsl.language.functions import CONSTANTS, FUNCTIONS
 from mlmdsl.language.types import Array
-
-NOTHINGS = frozenset({"missing", "nothing", "undef"})
-OPERATOR_NAMES = frozenset({"+", "-", "*", "/", "^"})
 
 
 def lower_expression(cx: Context, node: tree.Expression) -> Value:
@@ -88,19 +81,6 @@ def _name(cx: Context, node: tree.Name) -> Value:
     return cast(
         Value, cx.fail(node, f"unknown name `{node.id}`", written_here(node.id) or did_you_mean(node.id, candidates))
     )
-
-
-def named_value(name: str) -> Value | None:
-    """What a name of the language stands for."""
-    if name in NOTHINGS:
-        return Nothing(name)
-    if name in DISTRIBUTIONS or name in COMBINATORS:
-        return FamilyName(name)
-    if name in FUNCTIONS and name not in ("Float64", "Int", "Vector", "Matrix", "Array"):
-        return Builtin(FUNCTIONS[name])
-    if name in TYPE_NAMES:
-        return TypeName(name)
-    return OperatorFunction(name) if name in OPERATOR_NAMES else None
 
 
 def _operator(cx: Context, node: tree.Operator) -> Value:
@@ -199,118 +179,6 @@ def _range(cx: Context, node: tree.Range) -> Value:
         if end.rank:
             cx.fail(node, f"the ends of a range are numbers, found {describe(end)}")
     return RangeValue(start, stop, step)
-
-
-def _call(cx: Context, node: tree.Call) -> Value:
-    if _is_name(node.function, ("ismissing",)) and len(node.args) == 1 and not node.dotted:
-        return constant(_is_missing(cx, node.args[0]))
-    if isinstance(node.function, tree.Name) and node.function.id == "view" and "view" not in cx.scope and node.args:
-        return index(cx, cx.expr(node.args[0]), node.args[1:], node)
-    if len(node.args) == 1 and isinstance(node.args[0], tree.Splat) and _is_name(node.function, ("hcat", "vcat")):
-        joined = [_callee(cx, node.function), cx.expr(node.args[0].operand)]
-        return call_function(cx, FUNCTIONS["reduce"], joined, {}, False, node)
-    function = _callee(cx, node.function)
-    if _is_generator_call(node):
-        argument = cast(tree.Generator, node.args[-1])
-        args = [*(cx.expr(arg) for arg in node.args[:-1]), comprehension(cx, argument)]
-    else:
-        args = [value for arg in node.args for value in _argument(cx, arg)]
-    keywords = {keyword.name: cx.expr(keyword.value) for keyword in node.keywords}
-    return call_value(cx, function, args, keywords, node.dotted, node)
-
-
-def _is_name(node: tree.Expression, names: Sequence[str]) -> bool:
-    return isinstance(node, tree.Name) and node.id in names
-
-
-def _is_missing(cx: Context, node: tree.Expression) -> bool:
-    """Whether a value is `missing` as a whole: an argument that was not supplied."""
-    value = cx.scope.get(node.id) if isinstance(node, tree.Name) else None
-    return isinstance(value if value is not None else cx.expr(node), Absent | Nothing)
-
-
-def _is_generator_call(node: tree.Call) -> bool:
-    return bool(node.args) and isinstance(node.args[-1], tree.Generator)
-
-
-def _argument(cx: Context, node: tree.Expression) -> Sequence[Value]:
-    if isinstance(node, tree.Splat):
-        value = cx.expr(node.operand)
-        if not isinstance(value, TupleValue):
-            return _spread(cx, value, node)
-        return value.items
-    if isinstance(node, tree.Colon):
-        return [Text(":")]
-    return [cx.expr(node)]
-
-
-def _spread(cx: Context, value: Value, node: tree.Splat) -> Sequence[Value]:
-    """The items of a vector whose length is known."""
-    length = value.rank and value.type.axes[0].size if isinstance(value, Tensor) else None
-    if not isinstance(value, Tensor) or value.rank != 1 or not isinstance(length, int):
-        cx.fail(node, f"`...` spreads a tuple or a vector of a known length, found {describe(value)}")
-    return [index(cx, value, [tree.Number(value=k + 1, span=node.span)], node) for k in range(length)]
-
-
-def _callee(cx: Context, node: tree.Expression) -> Value:
-    """What is called: a function by name (`Turing.filldist` is `filldist`), a type, or a value."""
-    if isinstance(node, tree.Field):
-        base = node.base
-        if isinstance(base, tree.Name) and base.id not in cx.scope and base.id[:1].isupper():
-            return _callee(cx, tree.Name(id=node.name, span=node.span))
-    if isinstance(node, tree.TypeApply):
-        return _callee(cx, node.base)
-    if isinstance(node, tree.Name) and (node.id not in cx.scope or isinstance(cx.scope[node.id], Tensor)):
-        if node.id in FUNCTIONS:
-            return Builtin(FUNCTIONS[node.id])
-        if (
-            node.id not in cx.scope
-            and node.id not in DISTRIBUTIONS
-            and node.id not in COMBINATORS
-            and node.id not in CONSTANTS
-            and named_value(node.id) is None
-        ):
-            candidates = [
-                *FUNCTIONS,
-                *DISTRIBUTIONS,
-                *COMBINATORS,
-                *(k for k, v in cx.scope.items() if isinstance(v, Closure)),
-            ]
-            hint = written_here(node.id) or did_you_mean(node.id, candidates)
-            cx.fail(node, f"unknown function or distribution `{node.id}`", hint)
-    return cx.expr(node)
-
-
-def call_value(
-    cx: Context, function: Value, args: Sequence[Value], keywords: Mapping[str, Value], dotted: bool, node: tree.Node
-) -> Value:
-    """Call a value."""
-    if isinstance(function, Builtin):
-        return call_function(cx, function.row, args, keywords, dotted, node)
-    if isinstance(function, FamilyName):
-        if function.name in COMBINATORS:
-            return combine(cx, function.name, args, keywords, dotted, node)
-        if keywords:
-            unknown = next(iter(keywords))
-            cx.fail(
-                keyword_part(node, unknown),
-                f"{function.name} takes no keyword `{unknown}`",
-                "its parameters are positional",
-            )
-        return family_draw(cx, function.name, args, dotted, node)
-    if isinstance(function, OperatorFunction):
-        if len(args) == 1:
-            return unary(cx, function.op, args[0], dotted, node)
-        return binary(cx, function.op, args[0], args[1], dotted, node)
-    if isinstance(function, Closure):
-        from mlmdsl.compiler.inline import inline
-
-        return inline(cx, function, args, keywords, dotted, node)
-    if isinstance(function, Tensor) and len(args) == 1:
-        cx.fail(node, f"{describe(function)} is not a function", "write `*` to multiply, `[i]` to index")
-    if isinstance(function, ScaledIdentity):
-        return special_call(cx, FUNCTIONS["I"], args, {}, False, node)
-    return cast(Value, cx.fail(node, f"{describe(function)} is not a function"))
 
 
 def _index(cx: Context, node: tree.Index) -> Value:
@@ -414,7 +282,7 @@ def _matrix(cx: Context, node: tree.MatrixLiteral) -> Value:
 
 
 def _tuple(cx: Context, node: tree.Tuple) -> Value:
-    return TupleValue(tuple(value for item in node.items for value in _argument(cx, item)), node.names)
+    return TupleValue(tuple(value for item in node.items for value in items_of(cx, item)), node.names)
 
 
 def _lambda(cx: Context, node: tree.Lambda) -> Value:
@@ -447,7 +315,7 @@ _RULES: dict[type, Callable[[Context, Any], Value]] = {
     tree.Not: _not,
     tree.Ternary: _ternary,
     tree.Range: _range,
-    tree.Call: _call,
+    tree.Call: lower_call,
     tree.Colon: _colon,
     tree.End: _end,
     tree.Index: _index,

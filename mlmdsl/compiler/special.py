@@ -169,7 +169,7 @@ def is_function(value: Value) -> bool:
 
 def apply_function(cx: Context, function: Value, args: Sequence[Value], dotted: bool, node: tree.Node) -> Value:
     """Call a function that is a value."""
-    from mlmdsl.compiler.expressions import call_value
+    from mlmdsl.compiler.application import call_value
 
     return call_value(cx, function, list(args), {}, dotted, node)
 

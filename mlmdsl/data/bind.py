@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlmdsl.compiler import ir
+from mlmdsl.compiler.application import named_value
 from mlmdsl.compiler.comprehensions import UNWRITTEN
 from mlmdsl.compiler.context import Context, Wrong
 from mlmdsl.compiler.dependence import drawn_names, names_in
@@ -173,7 +174,6 @@ def _called_names(node: object) -> set[str]:
 
 def _is_known_name(name: str) -> bool:
     """Whether a name is a value of the language (π, I, Int, a distribution): a function's name may be a column's too."""
-    from mlmdsl.compiler.expressions import named_value
     from mlmdsl.language.functions import CONSTANTS, FUNCTIONS
 
     return name in CONSTANTS or (name not in FUNCTIONS and named_value(name) is not None)
