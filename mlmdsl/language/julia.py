@@ -70,10 +70,10 @@ from mlmdsl.language.julia_linear import (
     triangular,
 )
 from mlmdsl.language.julia_operators import div, fld, mod, mod1, operator, rem, unary, xor
+from mlmdsl.language.julia_standardize import center, standardize, zscore
 from mlmdsl.language.julia_statistics import (
     all_of,
     any_of,
-    center,
     cor,
     count,
     cov,
@@ -89,11 +89,9 @@ from mlmdsl.language.julia_statistics import (
     product,
     quantile,
     softmax,
-    standardize,
     std,
     total,
     var,
-    zscore,
 )
 from mlmdsl.language.julia_values import JuliaError, describe
 from mlmdsl.language.types import NumberType, Value
