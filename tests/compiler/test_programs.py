@@ -605,3 +605,20 @@ def test_rendered(name: str) -> None:
     pytest.importorskip("graphviz")
     graph = pyro.render_model(mlmdsl.load(name).bind().program)
     assert "y" in graph.source
+
+
+RANGES = """
+@model function ranges(y)
+    μ ~ Normal(0, 1)
+    for i in 1:3, j in 2:2:4
+        y[i, j] ~ Normal(μ * i, j)
+    end
+    z := sum(collect(1:3) .* μ) + sum((0:0.5:1) .* μ)
+end
+"""
+
+
+def test_a_program_makes_no_tensor_off_its_device() -> None:
+    """Arithmetic on a GPU takes no tensor of the CPU but single numbers."""
+    there = bound(RANGES, y=np.ones((3, 4))).pyro_source(device="cuda")
+    assert there.count("torch.arange(") == there.count("device='cuda'") == 5
