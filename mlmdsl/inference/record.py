@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.fx import Graph, GraphModule, Node
+from torch.nn.functional import pad
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_any, tree_map
 
@@ -46,6 +48,52 @@ def by_autograd(function: Function, q: Tensor) -> tuple[Tensor, Tensor]:
     return gradient, value.detach()
 
 
+class _CumulativeProduct(torch.autograd.Function):
+    """yₖ = ∏_{j≤k} xⱼ along the last dimension, and a gradient that is the same straight line for every x.
+
+    torch's own asks first whether some xⱼ is 0. With g = ∂/∂y, ∂/∂xᵢ = (∏_{j<i} xⱼ) sᵢ where sᵢ = gᵢ + xᵢ₊₁ sᵢ₊₁: nothing is
+    divided, so it is exact at 0 as well. The recurrence is solved by doubling: after r rounds sᵢ holds the terms up to 2ʳ ahead.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        y = x.cumprod(-1)
+        ctx.save_for_backward(x, y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        x, y = ctx.saved_tensors
+        (s,) = gradients
+        factor, reach = _ahead(x, 1), 1
+        while reach < x.shape[-1]:
+            s, factor = s + factor * _ahead(s, reach), factor * _ahead(factor, reach)
+            reach *= 2
+        return s * pad(y[..., :-1], (1, 0), value=1)
+
+
+def _ahead(x: Tensor, distance: int) -> Tensor:
+    """(xᵢ₊ₖ)ᵢ for a distance k, 0 where the dimension ends."""
+    return pad(x[..., distance:], (0, distance))
+
+
+def _cumprod(x: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Tensor:
+    x = x if dtype is None else x.to(dtype)
+    if x.ndim == 0:
+        return x.clone()
+    product: Tensor = _CumulativeProduct.apply(x.movedim(dim, -1))  # type: ignore[no-untyped-call]
+    return product.movedim(-1, dim)
+
+
+class _StraightGradients(TorchFunctionMode):
+    """Functions whose gradient looks at values, by ones whose gradient does not."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return (_cumprod if func in (torch.cumprod, Tensor.cumprod) else func)(*args, **(kwargs or {}))
+
+
 def record(function: Function, q: Tensor) -> GraphModule:
     """The graph of q (D,) → (∇f (D,), f ()).
 
@@ -53,7 +101,7 @@ def record(function: Function, q: Tensor) -> GraphModule:
         NotRecordable: a value decides what is done next, or chance does.
     """
     recorder = _Recorder(q)
-    with recorder:
+    with recorder, _StraightGradients():
         gradient, value = by_autograd(function, recorder.q)
     recorder.graph.output((recorder.node(gradient), recorder.node(value)))
     return GraphModule(recorder.constants, recorder.graph)

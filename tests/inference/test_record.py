@@ -38,6 +38,10 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "outputs saved for the gradient": lambda q: torch.tanh(q).sum() * torch.sqrt(1 + q[0] ** 2),
     "factor": lambda q: torch.linalg.cholesky_ex(torch.eye(4).double() * (1 + q[0] ** 2) + MATRIX @ MATRIX.mT)[0].sum(),
     "linear": lambda q: (q * DATA).sum(),
+    "cumulative product": lambda q: (q.cumprod(0) * DATA).sum(),
+    "cumulative product through zeros": lambda q: ((q * torch.tensor([1, 0, 1, 0])).cumprod(-1) * DATA).sum(),
+    "cumulative product of columns": lambda q: (torch.cumprod(q[:, None] + MATRIX, dim=0) ** 2).sum(),
+    "cumulative product of one": lambda q: q[:1].cumprod(0).sum() + q[1].cumprod(0),
 }
 
 
@@ -79,10 +83,11 @@ def test_values_and_chance_are_refused(function: Callable[[Tensor], Tensor]) -> 
         record(function, DATA)
 
 
-def test_a_run_imports_no_compiler() -> None:
+@pytest.mark.parametrize("spec", ["varying_slope", "correlated_varying_intercept_slope"])
+def test_a_run_imports_no_compiler(spec: str) -> None:
     """What torch compiles with takes a second and a half to import, of a run that takes three."""
     script = (
-        "import sys, mlmdsl; mlmdsl.load('cheese/varying_slope').bind().sample(seed=1, chains=2, draws=20, tune=20);"
+        f"import sys, mlmdsl; mlmdsl.load('cheese/{spec}').bind().sample(seed=1, chains=2, draws=20, tune=20);"
         "print([m for m in ('torch._dynamo', 'torch._inductor', 'sympy', 'arviz') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
