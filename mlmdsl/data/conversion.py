@@ -210,7 +210,7 @@ class Column:
 
     def add(self, piece: pa.Array) -> None:
         """Put a piece at the end."""
-        gone = np.asarray(piece.is_null())
+        gone = _plain(piece.is_null())
         self.any_missing = self.any_missing or bool(gone.any())
         self.missing.add(gone)
         self._note_bad(self.values.add(piece, gone), gone)
@@ -246,15 +246,31 @@ class _Numbers:
         self.grown = Growing(dtype)
 
     def add(self, piece: pa.Array, gone: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
-        values = _one_of_four(self.name, np.asarray(self.cast(piece)))
+        values = _plain(self.cast(piece))
         if gone.any():
             values = values.copy()
             values[gone] = self.blank
+        values = _one_of_four(self.name, values)
         self.grown.add(values)
         return values
 
     def whole(self) -> tuple[npt.NDArray[Any], tuple[str, ...] | None]:
         return self.grown.whole(), None
+
+
+def _plain(data: pa.Array | npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The numbers or truths of an Arrow array where they lie, undefined where null.
+
+    Arrow's own way to NumPy and its `fill_null` import pandas first, which takes longer than most tables.
+    """
+    import pyarrow as pa
+
+    if isinstance(data, np.ndarray):
+        return data
+    if pa.types.is_boolean(data.type):
+        return _plain(data.cast(pa.uint8())).view(np.bool_)
+    whole = np.frombuffer(data.buffers()[1] or b"", data.type.to_pandas_dtype())
+    return whole[data.offset : data.offset + len(data)]
 
 
 class _Strings:
@@ -273,7 +289,8 @@ class _Strings:
         texts = [_as_text(value) for value in coded.dictionary.to_pylist()]
         if self.ordered:
             self.order |= dict.fromkeys(texts)
-        codes = np.asarray(coded.indices.fill_null(0)).astype(np.int64)
+        codes = _plain(coded.indices).astype(np.int64)
+        codes[gone] = 0
         used = np.unique(codes[~gone])
         places = np.zeros(len(texts) + 1, dtype=np.int32)
         for code in used.tolist():
@@ -316,11 +333,11 @@ def _pieces(name: str, kind: pa.DataType) -> _Pieces:
             return plain
         return _Strings(False)
     if is_.is_boolean(kind):
-        return _Numbers(name, np.bool_, False, lambda piece: piece.fill_null(False))
+        return _Numbers(name, np.bool_, False, lambda piece: piece)
     if is_.is_integer(kind):
-        return _Numbers(name, np.int64, 0, lambda piece: piece.fill_null(0))
+        return _Numbers(name, np.int64, 0, lambda piece: piece)
     if is_.is_floating(kind) or is_.is_decimal(kind):
-        return _Numbers(name, np.float64, np.nan, lambda piece: piece.cast(pa.float64()).fill_null(0.0))
+        return _Numbers(name, np.float64, np.nan, lambda piece: piece.cast(pa.float64()))
     if is_.is_null(kind):
         return _Numbers(name, np.float64, np.nan, lambda piece: np.zeros(len(piece)))
     if (is_.is_temporal(kind) and not is_.is_duration(kind)) or _is_text(kind):

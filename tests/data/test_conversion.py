@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 
-from mlmdsl.data.conversion import to_array
+from mlmdsl.data.conversion import from_arrow, to_array
 from mlmdsl.language.errors import DataError
 from mlmdsl.language.types import MISSING, Array, Axis
 
@@ -106,3 +107,24 @@ def test_values_are_a_copy_that_nobody_writes_to() -> None:
 
 def test_names_are_nfc() -> None:
     assert to_array("e\u0301", [1]).name == "é"
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([9, 7, None, 3, 1], pa.int16()),
+        ([9, 7, None, 3, 2**62], pa.uint64()),
+        ([0.5, 7.0, None, 3.0, -1.0], pa.float32()),
+        ([True, False, None, True, False], pa.bool_()),
+        (["a", "b", None, "a", "c"], pa.string()),
+        (["a", "b", None, "a", "c"], pa.dictionary(pa.int8(), pa.string())),
+    ],
+    ids=str,
+)
+def test_arrow_columns_in_parts(values: list[Any], kind: pa.DataType) -> None:
+    """Pieces that begin inside their memory, one of them empty; what lies under a null is nobody's."""
+    whole = pa.array(values, kind)
+    pieces = [whole.slice(1, 2), whole.slice(0, 0), whole.slice(3)]
+    column = from_arrow("x", pa.chunked_array(pieces))
+    assert column.missing is not None and column.missing.tolist() == [False, True, False, False]
+    assert np.asarray(column.values)[~column.missing].tolist() == [v for v in values[1:] if v is not None]
