@@ -2,19 +2,27 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mlmdsl.driver import Bound, Spec, load, parse, shipped
-from mlmdsl.language.errors import DataError, Diagnostic, MlmError, SpecError
-
 if TYPE_CHECKING:
+    from mlmdsl.driver import Bound, Spec, load, parse
+    from mlmdsl.language.errors import DataError, Diagnostic, MlmError, SpecError
+    from mlmdsl.library import shipped
     from mlmdsl.results.fit import Fit
 
 __all__ = ["Bound", "DataError", "Diagnostic", "Fit", "MlmError", "Spec", "SpecError", "load", "parse", "shipped"]
 
+_HOMES = {
+    **dict.fromkeys(("Bound", "Spec", "load", "parse"), "mlmdsl.driver"),
+    **dict.fromkeys(("DataError", "Diagnostic", "MlmError", "SpecError"), "mlmdsl.language.errors"),
+    "Fit": "mlmdsl.results.fit",
+    "shipped": "mlmdsl.library",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """`Fit` is imported when it is asked for: reading a spec does not need it."""
-    if name == "Fit":
-        from mlmdsl.results.fit import Fit
+    """A public name is imported when it is asked for: help needs no compiler, and reading a spec no results."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        return Fit
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found = getattr(import_module(_HOMES[name]), name)
+    return found

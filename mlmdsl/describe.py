@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlmdsl.data.tables import ColumnSummary
-    from mlmdsl.driver import Bound, BoundArgument, Shipped
+    from mlmdsl.driver import Bound, BoundArgument
+    from mlmdsl.library import Shipped
     from mlmdsl.results.findings import Finding
     from mlmdsl.results.fit import Fit, Run
 

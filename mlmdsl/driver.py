@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -32,6 +31,7 @@ from mlmdsl.language.parse import parse as parse_source
 from mlmdsl.language.rows import converted, writable
 from mlmdsl.language.source import Source, Span, read_source
 from mlmdsl.language.types import Array, Axis
+from mlmdsl.library import shipped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,33 +42,6 @@ if TYPE_CHECKING:
 
 Stage = Literal["tree", "checked", "ir", "pyro", "marginal"]
 DType = Literal["float64", "float32"]
-
-
-@dataclass(frozen=True)
-class Shipped:
-    """A spec that comes with the package."""
-
-    name: str
-    title: str
-    path: Path
-
-
-def shipped() -> tuple[Shipped, ...]:
-    """The shipped specs, by name."""
-    root = specs_folder()
-    found = []
-    for path in sorted(root.glob("*/*.mlm")):
-        first = path.read_text(encoding="utf-8").splitlines()[0]
-        found.append(Shipped(f"{path.parent.name}/{path.stem}", first.lstrip("# ").strip(), path))
-    return tuple(found)
-
-
-def specs_folder() -> Path:
-    """Where the shipped specs lie: in an installed package, or beside the package in a checkout."""
-    try:
-        return Path(str(resources.files("mlmdsl.specs")))
-    except ModuleNotFoundError:
-        return Path(__file__).parent.parent / "specs"
 
 
 def load(where: str | Path) -> Spec:

@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 
 from mlmdsl.describe import as_csv, as_table, diagnosis, run_text, shipped_lines
-from mlmdsl.driver import Shipped
+from mlmdsl.library import Shipped
 from mlmdsl.results.fit import Fit, Run, Variable
 
 RUN = Run("a.mlm", "m", 3, 16, 250, 150, "vectorized")

@@ -25,6 +25,7 @@ from mlmdsl.language.distributions import COMBINATORS, DISTRIBUTIONS
 from mlmdsl.language.errors import MlmError
 from mlmdsl.language.functions import FUNCTIONS
 from mlmdsl.language.source import read_source
+from mlmdsl.library import specs_folder
 from tests.conftest import GOLDEN
 from tests.odd_arguments import program_of_valid, statements
 
@@ -103,7 +104,7 @@ def words() -> tuple[str, ...]:
 @cache
 def table() -> Table:
     """The table of the shipped specs, with columns of the names that the small specs use."""
-    shipped = read_table(next(path for path in mlmdsl.driver.specs_folder().glob("cheese/*.csv")))
+    shipped = read_table(next(path for path in specs_folder().glob("cheese/*.csv")))
     rows = np.arange(shipped.rows)
     numbers = {name: rows % k + 1.5 for k, name in enumerate(("x", "t", "d", "age", "income", "score"), start=2)}
     codes = {name: rows % k + 1 for k, name in enumerate(("g", "n", "rating"), start=2)}

@@ -8,6 +8,7 @@ import pytest
 
 import mlmdsl
 from mlmdsl.driver import Stage
+from mlmdsl.library import specs_folder
 from tests.conftest import GOLDEN, Golden
 
 STAGES = [stage for stage in get_args(Stage) if stage != "marginal"]
@@ -18,7 +19,7 @@ SHIPPED = [spec.name for spec in mlmdsl.shipped()]
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped(name: str, stage: Stage, golden: Golden) -> None:
-    text = mlmdsl.load(name).stage(stage).replace(str(mlmdsl.driver.specs_folder()), "specs")
+    text = mlmdsl.load(name).stage(stage).replace(str(specs_folder()), "specs")
     golden(f"stages/{name}.{stage}.txt", text.rstrip("\n") + "\n")
 
 
