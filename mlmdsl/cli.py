@@ -20,6 +20,7 @@ from mlmdsl.console import (
     Status,
     complain,
     fault,
+    few_collections,
     prepare_streams,
     report,
     reported,
@@ -55,7 +56,8 @@ def app() -> None:
 def main() -> None:
     """The entry point of `mlmdsl` and `python -m mlmdsl`."""
     prepare_streams()
-    app(prog_name="mlmdsl")
+    with few_collections():
+        app(prog_name="mlmdsl")
 
 
 # ── sampling ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -267,7 +269,7 @@ def list_() -> None:
     """List the shipped specs."""
     with reported():
         from mlmdsl.describe import shipped_lines
-        from mlmdsl.driver import shipped
+        from mlmdsl.library import shipped
 
         report(shipped_lines(shipped()))
 
