@@ -57,33 +57,34 @@ def sample_bound(
     from mlmdsl.inference.run import sample
 
     imported = perf_counter()
-    collapsed = bound.collapsed if marginalize == "auto" else None
-    program = bound.compiled(dtype, device, collapsed=collapsed is not None)
-    _, effects = bound.recentred(collapsed is not None)
-    chosen = chosen_centring(effects, centring)
-    sampled = bound.compiled(dtype, device, collapsed is not None, recentred=True) if effects else program
-    compiled = perf_counter()
-    with threads_for(bound), explained(program):
-        result = sample(
-            sampled,
-            chains=chains,
-            draws=draws,
-            tune=tune,
-            seed=seed,
-            kernel=kernel,
-            target_accept=target_accept,
-            max_depth=max_depth,
-            lengthen=lengthened if draws is None else None,
-            progress=progress,
-            checkpoint=_path(checkpoint),
-            resume=_path(resume),
-            centring={effect.site: chosen[effect.name] for effect in effects},
-        )
-    recovering = perf_counter()
-    samples = as_written(result.samples, effects)
-    if collapsed is not None:
-        samples = with_effects(bound, collapsed, program, samples, seed, dtype, device)
-    recovered = perf_counter() - recovering
+    with threads_for(bound):
+        collapsed = bound.collapsed if marginalize == "auto" else None
+        program = bound.compiled(dtype, device, collapsed=collapsed is not None)
+        _, effects = bound.recentred(collapsed is not None)
+        chosen = chosen_centring(effects, centring)
+        sampled = bound.compiled(dtype, device, collapsed is not None, recentred=True) if effects else program
+        compiled = perf_counter()
+        with explained(program):
+            result = sample(
+                sampled,
+                chains=chains,
+                draws=draws,
+                tune=tune,
+                seed=seed,
+                kernel=kernel,
+                target_accept=target_accept,
+                max_depth=max_depth,
+                lengthen=lengthened if draws is None else None,
+                progress=progress,
+                checkpoint=_path(checkpoint),
+                resume=_path(resume),
+                centring={effect.site: chosen[effect.name] for effect in effects},
+            )
+        recovering = perf_counter()
+        samples = as_written(result.samples, effects)
+        if collapsed is not None:
+            samples = with_effects(bound, collapsed, program, samples, seed, dtype, device)
+        recovered = perf_counter() - recovering
     rows = rows_of(bound, samples, seed, dtype, device, log_likelihood, predictive)
     timing = {
         "import_s": imported - started,
@@ -188,9 +189,10 @@ SMALL = 200_000
 
 @contextmanager
 def threads_for(bound: Bound) -> Iterator[None]:
-    """One thread while a small model is sampled: on small tensors more of them only wait for each other.
+    """One thread for all of a small model's run: on small tensors more of them only wait for each other.
 
-    On two busy cores the collapsed cheese models took 20 times longer with two threads. `OMP_NUM_THREADS` overrides.
+    On two busy cores the collapsed cheese models took 20 times longer to sample with two threads, and a factorisation of
+    three columns 40 ms. `OMP_NUM_THREADS` overrides.
     """
     import torch
 
