@@ -28,7 +28,7 @@ from mlmdsl.inference.potential import GradientAndValue, Potential, build_potent
 from mlmdsl.inference.record import NotRecordable, trace
 from mlmdsl.inference.settings import Settings
 from mlmdsl.inference.sites import Sites
-from mlmdsl.inference.tree import Noise, State, Tables, tables
+from mlmdsl.inference.tree import Noise, State, Tables, draw_noise, tables
 
 SECONDS_PER_FLOP = 5e-10
 STEP_S = 2e-5
@@ -47,8 +47,10 @@ class Engine(Protocol):
     seconds_per_step: float
     """What a step of all chains takes, estimated from counts of operations."""
 
-    def steps(self, state: State, noise: Noise, size: Tensor, max_size: Tensor, factor: Tensor) -> Stepped:
-        """As many steps as the noise has; the state given is used up."""
+    def steps(
+        self, state: State, chance: torch.Generator, count: int, size: Tensor, max_size: Tensor, factor: Tensor
+    ) -> Stepped:
+        """`count` steps; the state given is used up, and the rows may be gone at the next call."""
 
     def is_worth_compiling(self, steps: float) -> bool:
         """Whether that many more steps would win back the time that `compile` takes."""
@@ -91,19 +93,22 @@ class NativeEngine:
         except (NotRecordable, Unsupported):
             graph, example = record_gradient(sites, settings.seed, trace)
             self.gradient = NativeGradient(graph, example, settings.chains)
-        self._steps = NativeSteps(self.gradient)
+        self.keyed_steps = NativeSteps(self.gradient)
         self.gradient.verify(graph, example)
-        self._steps.ready()
+        self.keyed_steps.ready()
         self.evaluate: GradientAndValue = self.gradient
         self.notes: tuple[str, ...] = ()
         self.seconds_per_step = (
-            STEP_S + settings.chains * self.gradient.function.work * SECONDS_PER_FLOP / self.gradient.threads
+            STEP_S + settings.chains * self.gradient.function.work * SECONDS_PER_FLOP / self.gradient.most_threads
         )
         self.compile_s = perf_counter() - started
 
-    def steps(self, state: State, noise: Noise, size: Tensor, max_size: Tensor, factor: Tensor) -> Stepped:
-        """As many steps as the noise has, in one call."""
-        return self._steps(state, noise, size, max_size, factor)
+    def steps(
+        self, state: State, chance: torch.Generator, count: int, size: Tensor, max_size: Tensor, factor: Tensor
+    ) -> Stepped:
+        """All steps in one call, from one random key a chain."""
+        keys = torch.empty(len(state.size), dtype=torch.int64).random_(generator=chance)
+        return self.keyed_steps(state, keys, count, size, max_size, factor)
 
     def is_worth_compiling(self, steps: float) -> bool:
         """It is compiled."""
@@ -129,7 +134,14 @@ class TensorEngine:
         self._launches: dict[tuple[torch.Size, ...], Run] = {}
         self._compiled_for: torch.Size | None = None
 
-    def steps(self, state: State, noise: Noise, size: Tensor, max_size: Tensor, factor: Tensor) -> Stepped:
+    def steps(
+        self, state: State, chance: torch.Generator, count: int, size: Tensor, max_size: Tensor, factor: Tensor
+    ) -> Stepped:
+        """One step after the other."""
+        noise = draw_noise(chance, count, state.tree_momentum)
+        return self.noisy_steps(state, noise, size, max_size, factor)
+
+    def noisy_steps(self, state: State, noise: Noise, size: Tensor, max_size: Tensor, factor: Tensor) -> Stepped:
         """As many steps as the noise has."""
         arguments = (*state, *noise, size, max_size, factor)
         results = self._block(arguments)(*arguments)

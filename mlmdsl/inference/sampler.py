@@ -21,7 +21,7 @@ from mlmdsl.inference.draws import Array, Progress, ProgressCallback
 from mlmdsl.inference.engine import Engine
 from mlmdsl.inference.metric import Metric, estimate_metric, unit_metric
 from mlmdsl.inference.settings import ENOUGH_DRAWS, INITIAL_TRIES, RAISED_TARGET, Raw, Settings
-from mlmdsl.inference.tree import COLUMNS, Noise, State, start, tables
+from mlmdsl.inference.tree import COLUMNS, Noise, State, draw_noise, start, tables
 
 LONGEST_EXTENSION_S = 10.0
 """How much longer than asked for a run may take so that its draws are worth more; judged by counts, not by a clock."""
@@ -229,9 +229,8 @@ class Sampler:
 
     def _block(self, session: Session, max_size: Tensor, step_size: float) -> tuple[Tensor, Tensor]:
         """BLOCK steps: which chains finished at each (step, chain), and the rows (step, chain, columns + 2D)."""
-        stepped = self.engine.steps(
-            session.state, self._noise(BLOCK), self.like.new_tensor(step_size), max_size, session.metric.factor
-        )
+        size = self.like.new_tensor(step_size)
+        stepped = self.engine.steps(session.state, self.generator, BLOCK, size, max_size, session.metric.factor)
         session.state, finished, rows = stepped
         session.gradients += BLOCK
         session.generator = self.generator.get_state()
@@ -266,18 +265,9 @@ class Sampler:
     def _uniform(self) -> Tensor:
         return self.like.new_empty(self.settings.chains, self.dim).uniform_(-2, 2, generator=self.generator)
 
-    def _noise(self, steps: int) -> Noise:
-        """Noise for several steps: each part has the step in front."""
-        chains, empty = self.settings.chains, self.like.new_empty
-        return Noise(
-            momentum=empty(steps, chains, self.dim).normal_(generator=self.generator),
-            exponential=empty(steps, 2, chains).exponential_(generator=self.generator),
-            direction=empty(steps, chains, 1).bernoulli_(0.5, generator=self.generator) * 2 - 1,
-        )
-
     def _one_noise(self) -> Noise:
-        momentum, exponential, direction = self._noise(1)
-        return Noise(momentum[0], exponential[0], direction[0])
+        noise = draw_noise(self.generator, 1, self.like.new_empty(self.settings.chains, self.dim))
+        return Noise(*(part[0] for part in noise))
 
     def _tell(self, session: Session) -> None:
         if self.save is not None:

@@ -64,6 +64,16 @@ class Noise(NamedTuple):
     direction: Tensor
 
 
+def draw_noise(chance: torch.Generator, steps: int, like: Tensor) -> Noise:
+    """Noise for several steps, the step in front of each part; `like` is (chain, D)."""
+    chains, dim = like.shape
+    return Noise(
+        momentum=like.new_empty(steps, chains, dim).normal_(generator=chance),
+        exponential=like.new_empty(steps, 2, chains).exponential_(generator=chance),
+        direction=like.new_empty(steps, chains, 1).bernoulli_(0.5, generator=chance) * 2 - 1,
+    )
+
+
 class Tables(NamedTuple):
     """By leaf number, which checkpoint level to write, which to test; the size at which a tree may grow no more."""
 

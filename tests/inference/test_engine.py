@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import pyro
 import pyro.distributions as dist
 import pytest
 import torch
+from scipy import stats
+from torch import Tensor
 
 from mlmdsl.inference import sample
 from mlmdsl.inference.engine import NativeEngine, TensorEngine, build_engine
@@ -29,36 +32,56 @@ MODELS = {
 }
 
 
-def noise(generator: torch.Generator, steps: int, dim: int) -> Noise:
-    p = torch.randn(steps, 3, dim, dtype=torch.float64, generator=generator)
-    e = torch.rand(steps, 2, 3, dtype=torch.float64, generator=generator)
-    ahead = torch.randint(0, 2, (steps, 3, 1), generator=generator) * 2 - 1
-    return Noise(p, e, ahead.double())
+def expanded(keys: Tensor, steps: int, dim: int) -> Noise:
+    """What `noise.h` says that the keys mean, computed by numpy."""
+    k = np.arange(steps * (2 * dim + 3), dtype=np.uint64)
+    z = keys.numpy().astype(np.uint64)[:, None] + (k + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
+    z = (z ^ (z >> np.uint64(31))).reshape(len(keys), steps, -1)
+    u = ((z >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    p = np.sqrt(-2 * np.log(u[..., 3::2])) * np.cos(2 * np.pi * u[..., 4::2])
+    ahead = np.where(z[..., 2:3] >> np.uint64(63), 1.0, -1.0)
+    parts = p.swapaxes(0, 1), -np.log(u[..., :2]).transpose(1, 2, 0), ahead.swapaxes(0, 1)
+    return Noise(*(torch.from_numpy(np.ascontiguousarray(part)) for part in parts))
+
+
+def test_noise_has_its_distributions() -> None:
+    """Kolmogorov–Smirnov; false alarms at 0.1 % each, the seed is fixed."""
+    keys = torch.empty(500, dtype=torch.int64).random_(generator=torch.Generator().manual_seed(1))
+    momentum, exponential, direction = expanded(keys, 4, 3)
+    assert stats.kstest(momentum.ravel(), "norm").pvalue > 1e-3
+    assert stats.kstest(exponential.ravel(), "expon").pvalue > 1e-3
+    assert stats.binomtest(int((direction > 0).sum()), direction.numel()).pvalue > 1e-3
 
 
 SIZES = {"eight_schools": 0.3, "one": 0.9}
 """Steps that make trees turn; the others' trees grow to the greatest depth, or diverge."""
 
 
+@pytest.mark.parametrize("chains", [3, 11])
 @pytest.mark.parametrize(
     ("name", "dense"), [(name, dense) for name in MODELS for dense in (False, True) if name != "one" or not dense]
 )
-def test_compiled_steps_are_the_plain_ones(name: str, dense: bool) -> None:
+def test_compiled_steps_are_the_plain_ones(name: str, dense: bool, chains: int) -> None:
+    """With 11 chains a group is full and another is not."""
     sites = read_sites(MODELS[name]())
-    native, table = NativeEngine(sites, SETTINGS), tables(5, torch.device("cpu"))
-    plain = TensorEngine(build_potential(sites, 3), table)
+    native, table = NativeEngine(sites, replace(SETTINGS, chains=chains)), tables(5, torch.device("cpu"))
+    assert native.gradient.lanes == (1 if chains == 3 else gradient.LANES)
+    plain = TensorEngine(build_potential(sites, chains), table)
     generator = torch.Generator().manual_seed(1)
     factor = 0.1 + torch.rand(sites.dim, dtype=torch.float64, generator=generator)
     factor = torch.diag(factor).tril() if dense else factor
-    q = torch.rand(3, sites.dim, dtype=torch.float64, generator=generator)
+    q = torch.rand(chains, sites.dim, dtype=torch.float64, generator=generator)
     size = torch.tensor(SIZES.get(name, 0.02), dtype=torch.float64)
-    first = noise(generator, 1, sites.dim)
+    keys = torch.empty(7, chains, dtype=torch.int64).random_(generator=generator)
+    first = expanded(keys[6], 1, sites.dim)
     state = start(q, *plain.evaluate(q), table, float(size), Noise(*(part[0] for part in first)))
     ours = type(state)(*(part.clone() for part in state))
-    for _ in range(6):
-        given = noise(generator, 7, sites.dim)  # an odd number: the state changes its place in memory
-        state, finished, rows = plain.steps(state, given, size, table.max_size, factor)
-        ours, ended, found = native.steps(ours, given, size, table.max_size, factor)
+    for key in keys[:6]:
+        noise = expanded(key, 7, sites.dim)  # an odd number: the state changes its place in memory
+        state, finished, rows = plain.noisy_steps(state, noise, size, table.max_size, factor)
+        ours, ended, found = native.keyed_steps(ours, key, 7, size, table.max_size, factor)
         assert torch.equal(ended, finished)
         # rounding alone differs, and grows along forty steps of stable trajectories by less than a thousand
         assert torch.allclose(found[ended], rows[ended], rtol=1e-9, atol=1e-9)
@@ -66,17 +89,32 @@ def test_compiled_steps_are_the_plain_ones(name: str, dense: bool) -> None:
             assert torch.allclose(part, wanted, rtol=1e-9, atol=1e-9)
 
 
-def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("chains", [5, 20])
+def test_threads_change_nothing(chains: int, monkeypatch: pytest.MonkeyPatch) -> None:
     sites = read_sites(eight_schools())
-    graph, q = record_gradient(sites)
-    one = gradient.NativeGradient(graph, q, 5)
+    settings = replace(SETTINGS, chains=chains)
     monkeypatch.setattr(gradient, "SHARED_WORK", 0)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    one = NativeEngine(sites, settings)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    three = gradient.NativeGradient(graph, q, 5)
-    assert (one.threads, three.threads) == (1, 3)
-    rows = torch.randn(5, sites.dim, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    for found, wanted in zip(three(rows), one(rows), strict=True):
+    three = NativeEngine(sites, settings)
+    assert (one.gradient.threads(chains), three.gradient.threads(chains)) == (1, 3)
+    q = torch.randn(chains, sites.dim, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    for found, wanted in zip(three.evaluate(q), one.evaluate(q), strict=True):
         assert torch.equal(found, wanted)
+    noise = expanded(torch.arange(chains), 1, sites.dim)
+    table = tables(5, torch.device("cpu"))
+    state = start(q, *one.evaluate(q), table, 0.3, Noise(*(part[0] for part in noise)))
+    size, factor = torch.tensor(0.3).double(), torch.ones(sites.dim).double()
+    after = []
+    for engine in (one, three):
+        fresh = type(state)(*(part.clone() for part in state))
+        after.append(engine.steps(fresh, torch.Generator().manual_seed(4), 20, size, table.max_size, factor))
+    (state, finished, rows), (other, ended, found) = after
+    assert torch.equal(ended, finished)
+    assert torch.equal(found[ended], rows[ended])
+    for part, wanted in zip(other, state, strict=True):
+        assert torch.equal(part, wanted)
 
 
 def test_single_precision_runs_compiled() -> None:

@@ -46,7 +46,7 @@ def _index(writer: Writer, node: Node) -> Value:
     lines, shape, place = _indexed(writer, held, node.args[1])  # type: ignore[arg-type]
     out = writer.buffer(shape, held.dtype)
     nest = plain_nest(shape)
-    writer.emit(nest.around([*lines, f"{out.at(nest.index)} = {held.at(place)};"]))
+    writer.emit(nest.each([*lines, f"{out.at(nest.index)} = {held.at(place)};"]))
     return out
 
 
@@ -63,7 +63,7 @@ def _put(writer: Writer, source: Any, indices: list[Any], values: Any, adding: b
     lines, whole, place = _indexed(writer, out, indices)
     given = writer.stored(values).expanded(whole)
     nest = plain_nest(whole)
-    writer.emit(nest.around([*lines, f"{out.at(place)} {'+=' if adding else '='} {given.at(nest.index)};"]))
+    writer.emit(nest.each([*lines, f"{out.at(place)} {'+=' if adding else '='} {given.at(nest.index)};"]))
     return out
 
 
@@ -73,7 +73,7 @@ def _index_select(writer: Writer, node: Node) -> Value:
     lines, shape, place = _indexed(writer, held, [*[None] * dim, node.args[2]])
     out = writer.buffer(shape, held.dtype)
     nest = plain_nest(shape)
-    writer.emit(nest.around([*lines, f"{out.at(nest.index)} = {held.at(place)};"]))
+    writer.emit(nest.each([*lines, f"{out.at(nest.index)} = {held.at(place)};"]))
     return out
 
 
@@ -91,7 +91,7 @@ def _gather(writer: Writer, node: Node) -> Value:
     out = writer.buffer(writer.shape(node), held.dtype)
     nest = plain_nest(out.shape)
     place = [*nest.index[:dim], "at", *nest.index[dim + 1 :]]
-    writer.emit(nest.around([f"int64_t at = {index.at(nest.index)};", f"{out.at(nest.index)} = {held.at(place)};"]))
+    writer.emit(nest.each([f"int64_t at = {index.at(nest.index)};", f"{out.at(nest.index)} = {held.at(place)};"]))
     return out
 
 
@@ -105,7 +105,7 @@ def _scatter_add(writer: Writer, node: Node) -> Value:
     given = writer.stored(values)  # type: ignore[arg-type]
     nest = plain_nest(index.shape)
     place = [*nest.index[:dim], "at", *nest.index[dim + 1 :]]
-    writer.emit(nest.around([f"int64_t at = {index.at(nest.index)};", f"{out.at(place)} += {given.at(nest.index)};"]))
+    writer.emit(nest.each([f"int64_t at = {index.at(nest.index)};", f"{out.at(place)} += {given.at(nest.index)};"]))
     return out
 
 

@@ -20,24 +20,36 @@ C_TYPES = {
 
 @dataclass(frozen=True)
 class View:
-    """Numbers of a buffer: element (i₀, i₁, …) is `pointer[offset + Σ iₖ·strides[k]]`."""
+    """Numbers of a buffer: element (i₀, i₁, …) is number offset + Σ iₖ·strides[k].
+
+    Each number is there once for every lane, unless the buffer is `shared` (see `lanes.h`).
+    """
 
     pointer: str
     dtype: torch.dtype
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     offset: int = 0
+    shared: bool = False
 
     @classmethod
-    def contiguous(cls, pointer: str, dtype: torch.dtype, shape: Iterable[int]) -> View:
+    def contiguous(cls, pointer: str, dtype: torch.dtype, shape: Iterable[int], shared: bool = False) -> View:
         """A whole buffer in row-major order."""
         sizes = tuple(shape)
         strides = tuple(prod(sizes[k + 1 :]) for k in range(len(sizes)))
-        return cls(pointer, dtype, sizes, strides)
+        return cls(pointer, dtype, sizes, strides, shared=shared)
 
     def at(self, index: Sequence[str]) -> str:
         """The C expression of one element."""
-        return element(self.pointer, self.offset, zip(index, self.strides, strict=True))
+        return self.element(zip(index, self.strides, strict=True))
+
+    def element(self, terms: Iterable[tuple[str, int]]) -> str:
+        """The C expression of the element at offset + Σ index·stride, without what is 0."""
+        parts = [index if stride == 1 else f"{index}*{stride}" for index, stride in terms if stride and index != "0"]
+        if self.offset or not parts:
+            parts.append(str(self.offset))
+        place = " + ".join(parts)
+        return f"{self.pointer}[{place}]" if self.shared else f"LANE({self.pointer}, {place})"
 
     def expanded(self, shape: Sequence[int]) -> View:
         """Broadcast to a shape, as torch does it."""
@@ -82,14 +94,6 @@ class Formula:
         return self.template.format(*(leaf.at(index) for leaf in self.leaves))
 
 
-def element(pointer: str, offset: int, terms: Iterable[tuple[str, int]]) -> str:
-    """`pointer[offset + Σ index·stride]`, without what is 0."""
-    parts = [index if stride == 1 else f"{index}*{stride}" for index, stride in terms if stride and index != "0"]
-    if offset or not parts:
-        parts.append(str(offset))
-    return f"{pointer}[{' + '.join(parts)}]"
-
-
 def formula(value: View | Formula) -> Formula:
     """A view as the formula that reads it."""
     return value if isinstance(value, Formula) else Formula("{0}", (value,), value.shape, value.dtype)
@@ -102,14 +106,14 @@ class Nest:
     sizes: tuple[int, ...]
     index: tuple[str, ...]
 
-    def around(self, body: Iterable[str], simd: str = "") -> list[str]:
-        """The body inside the loops; `simd` is a pragma before the innermost."""
-        lines = []
-        for depth, size in enumerate(self.sizes):
-            if simd and depth == len(self.sizes) - 1:
-                lines.append(simd)
-            lines.append(f"for (int64_t i{depth} = 0; i{depth} < {size}; i{depth}++)")
-        return [*lines, "{", *body, "}"]
+    def around(self, body: Iterable[str]) -> list[str]:
+        """The body inside the loops; it sees to the lanes itself."""
+        loops = [f"for (int64_t i{depth} = 0; i{depth} < {size}; i{depth}++)" for depth, size in enumerate(self.sizes)]
+        return [*loops, "{", *body, "}"]
+
+    def each(self, body: Iterable[str]) -> list[str]:
+        """The body inside the loops, for each lane."""
+        return self.around(["EACH", "{", *body, "}"])
 
 
 def plain_nest(shape: Sequence[int]) -> Nest:

@@ -32,21 +32,22 @@ def _multiply(writer: Writer, out: View, a: View, b: View) -> None:
     batch, (n, m), inner = whole.shape[:-2], whole.shape[-2:], a.shape[-1]
     nest = plain_nest((*batch, n))
     lead, i = nest.index[: len(batch)], nest.index[-1]
-    if m > 1 and b.strides[-1] == 1 and whole.strides[-1] == 1:
+    if writer.lanes == 1 and m > 1 and b.strides[-1] == 1 and whole.strides[-1] == 1:
         place = whole.at([*lead, i, "j"])
         body = [
-            f"for (int64_t j = 0; j < {m}; j++) {place} = 0;",
+            f"for (int64_t j = 0; j < {m}; j++) EACH {place} = 0;",
             f"for (int64_t k = 0; k < {inner}; k++)",
-            f"{{ double x = {a.at([*lead, i, 'k'])};",
-            f"for (int64_t j = 0; j < {m}; j++) {place} += x * {b.at([*lead, 'k', 'j'])}; }}",
+            f"for (int64_t j = 0; j < {m}; j++) EACH {place} += {a.at([*lead, i, 'k'])} * {b.at([*lead, 'k', 'j'])};",
         ]
     else:
         body = [
             f"for (int64_t j = 0; j < {m}; j++)",
-            "{ double total = 0;",
-            "#pragma omp simd reduction(+:total)",
-            f"for (int64_t k = 0; k < {inner}; k++) total += {a.at([*lead, i, 'k'])} * {b.at([*lead, 'k', 'j'])};",
-            f"{whole.at([*lead, i, 'j'])} = total; }}",
+            "{ double OF(total);",
+            "EACH MY(total) = 0;",
+            "SUMMING(total)",
+            f"for (int64_t k = 0; k < {inner}; k++)",
+            f"EACH MY(total) += {a.at([*lead, i, 'k'])} * {b.at([*lead, 'k', 'j'])};",
+            f"EACH {whole.at([*lead, i, 'j'])} = MY(total); }}",
         ]
     writer.emit(nest.around(body))
     writer.work += prod(batch) * n * m * (2 * inner + 1)
@@ -91,21 +92,21 @@ def _cholesky(writer: Writer, node: Node) -> Value:
         return view.at([*nest.index, *index])
 
     body = [
-        "int64_t failed = 0;",
+        f"EACH {info.at(nest.index)} = 0;",
         f"for (int64_t j = 0; j < {n}; j++)",
-        f"{{ double d = {at(a, 'j', 'j')};",
-        f"for (int64_t k = 0; k < j; k++) d -= {at(low, 'j', 'k')} * {at(low, 'j', 'k')};",
-        "if (!(d > 0) && !failed) failed = j + 1;",
-        "d = sqrt(d);",
-        f"{at(low, 'j', 'j')} = d;",
-        "double inverse = 1 / d;",
-        f"for (int64_t i = 0; i < j; i++) {at(low, 'i', 'j')} = 0;",
+        "{ double OF(d), OF(inverse);",
+        f"EACH MY(d) = {at(a, 'j', 'j')};",
+        f"for (int64_t k = 0; k < j; k++) EACH MY(d) -= {at(low, 'j', 'k')} * {at(low, 'j', 'k')};",
+        f"EACH {info.at(nest.index)} = !(MY(d) > 0) && !{info.at(nest.index)} ? j + 1 : {info.at(nest.index)};",
+        f"EACH {at(low, 'j', 'j')} = sqrt(MY(d));",
+        f"EACH MY(inverse) = 1 / {at(low, 'j', 'j')};",
+        f"for (int64_t i = 0; i < j; i++) EACH {at(low, 'i', 'j')} = 0;",
         f"for (int64_t i = j + 1; i < {n}; i++)",
-        f"{{ double s = {at(a, 'i', 'j')};",
-        f"for (int64_t k = 0; k < j; k++) s -= {at(low, 'i', 'k')} * {at(low, 'j', 'k')};",
-        f"{at(low, 'i', 'j')} = s * inverse; }}",
+        "{ double OF(s);",
+        f"EACH MY(s) = {at(a, 'i', 'j')};",
+        f"for (int64_t k = 0; k < j; k++) EACH MY(s) -= {at(low, 'i', 'k')} * {at(low, 'j', 'k')};",
+        f"EACH {at(low, 'i', 'j')} = MY(s) * MY(inverse); }}",
         "}",
-        f"{info.at(nest.index)} = failed;",
     ]
     writer.emit(nest.around(body))
     writer.work += prod(source.shape[:-2]) * n**3 // 3
@@ -139,12 +140,12 @@ def _substitute(writer: Writer, a: View, b: View, x: View, upper: bool, unit: bo
     body = [
         f"for (int64_t r = 0; r < {n}; r++)",
         f"{{ {row}",
-        f"for (int64_t c = 0; c < {m}; c++) {at(x, 'i', 'c')} = {at(b, 'i', 'c')};",
+        "double OF(inverse);",
+        f"for (int64_t c = 0; c < {m}; c++) EACH {at(x, 'i', 'c')} = {at(b, 'i', 'c')};",
         f"for ({span})",
-        f"{{ double f = {at(a, 'i', 'k')};",
-        f"for (int64_t c = 0; c < {m}; c++) {at(x, 'i', 'c')} -= f * {at(x, 'k', 'c')}; }}",
-        f"double inverse = {'1' if unit else '1 / ' + at(a, 'i', 'i')};",
-        f"for (int64_t c = 0; c < {m}; c++) {at(x, 'i', 'c')} *= inverse;",
+        f"for (int64_t c = 0; c < {m}; c++) EACH {at(x, 'i', 'c')} -= {at(a, 'i', 'k')} * {at(x, 'k', 'c')};",
+        f"EACH MY(inverse) = {'1' if unit else '1 / ' + at(a, 'i', 'i')};",
+        f"for (int64_t c = 0; c < {m}; c++) EACH {at(x, 'i', 'c')} *= MY(inverse);",
         "}",
     ]
     writer.emit(nest.around(body))
@@ -194,7 +195,7 @@ def _eliminated(writer: Writer, a: View, right: View, node: Node) -> tuple[View,
         return view.at([*nest.index, *index])
 
     swap = "double other = {0}; {0} = {1}; {1} = other;"
-    body = [
+    body = [  # pivots differ from lane to lane
         "int64_t failed = 0;",
         f"for (int64_t k = 0; k < {n}; k++)",
         "{ int64_t p = k;",
@@ -209,7 +210,7 @@ def _eliminated(writer: Writer, a: View, right: View, node: Node) -> tuple[View,
         "}",
         f"{info.at(nest.index)} = failed;",
     ]
-    writer.emit(nest.around(body))
+    writer.emit(nest.each(body))
     _substitute(writer, matrix, right, right, True, False)
     writer.work += prod(batch) * n * n * (n + m)
     return right, info

@@ -20,13 +20,11 @@ from torch.fx import GraphModule, Node
 
 from mlmdsl.inference.native.layout import C_TYPES, Formula, View, formula, fused, plain_nest
 from mlmdsl.inference.native.operations import POWERS, TEMPLATES
+from mlmdsl.inference.native.rooms import Rooms
 
-ON_STACK = 2048
-"""Buffers of up to this many numbers are local arrays, which a C compiler can keep in registers."""
 LONGEST_FORMULA = 600
 """Characters of a formula beyond which it is stored."""
 MOST_LEAVES = 8
-REDUCTION = "#pragma GCC ivdep"
 
 
 class Unsupported(Exception):
@@ -53,16 +51,16 @@ Lowering = Callable[["Writer", Node], Value]
 
 
 class Writer:
-    """The function while it is written. `value` gives what a node became; `store` and `emit` add statements."""
+    """The function while it is written, for so many lanes. `done` holds what each node became; `store` and `emit` add
+    statements."""
 
-    def __init__(self, module: GraphModule, values: dict[Node, Any]) -> None:
-        self.module, self.values = module, values
+    def __init__(self, module: GraphModule, values: dict[Node, Any], lanes: int) -> None:
+        self.module, self.values, self.lanes = module, values, lanes
         self.lines: list[str] = []
         self.done: dict[Node, Value] = {}
         self.constants: list[Tensor] = []
-        self.workspace = 0
-        self.buffers = 0
         self.work = 0
+        self.rooms = Rooms(lanes)
 
     # operands
 
@@ -92,8 +90,10 @@ class Writer:
         """An argument as numbers in memory."""
         value = self.done[argument]
         if isinstance(value, Formula):
+            self.rooms.release(value)
             value = self.store(value)
             self.done[argument] = value
+            self.rooms.hold(value)
         if isinstance(value, tuple):
             raise Unsupported("an operation on several values")
         return value
@@ -102,15 +102,7 @@ class Writer:
 
     def buffer(self, shape: Sequence[int], dtype: torch.dtype) -> View:
         """Room for numbers: a local array, or a part of the workspace."""
-        name, kind, count = f"t{self.buffers}", C_TYPES[dtype], max(1, prod(shape))
-        self.buffers += 1
-        if count <= ON_STACK:
-            # gcc 12 takes arrays to be aligned for vectors and does not always see to it
-            self.lines.append(f"{kind} {name}[{count}] __attribute__((aligned(64)));")
-        else:
-            self.lines.append(f"{kind} *restrict {name} = ({kind} *)(work + {self.workspace});")
-            self.workspace += -(-count * dtype.itemsize // 64) * 64
-        return View.contiguous(name, dtype, shape)
+        return View.contiguous(self.rooms.take(dtype, max(1, prod(shape))), dtype, shape)
 
     def store(self, value: Formula) -> View:
         """Compute a formula into a buffer of its own."""
@@ -124,7 +116,7 @@ class Writer:
         target, *leaves = fused([place, *value.leaves])
         nest = plain_nest(target.shape)
         text = value.template.format(*(leaf.at(nest.index) for leaf in leaves))
-        self.emit(nest.around([f"{target.at(nest.index)} {combine} {text};"]))
+        self.emit(nest.each([f"{target.at(nest.index)} {combine} {text};"]))
         self.work += prod(place.shape) * (1 + value.template.count("("))
 
     def fill(self, place: View, number: float) -> None:
@@ -149,8 +141,9 @@ def literal(number: Any) -> str:
     raise Unsupported(f"an argument {number!r}")
 
 
-def lower(module: GraphModule, values: dict[Node, Any], name: str) -> Function:
-    """The C function of a graph; `values` holds what each node computed in one run, for its shape and dtype.
+def lower(module: GraphModule, values: dict[Node, Any], name: str, lanes: int = 1) -> Function:
+    """The C function of a graph, for so many chains at once; `values` holds what each node computed in one run, for its
+    shape and dtype.
 
     Raises:
         Unsupported: an operation has no translation.
@@ -160,9 +153,10 @@ def lower(module: GraphModule, values: dict[Node, Any], name: str) -> Function:
     from mlmdsl.inference.native.structure import STRUCTURE
 
     table: dict[str, Lowering] = {**STRUCTURE, **INDEXING, **LINEAR}
-    writer = Writer(module, values)
+    writer = Writer(module, values, lanes)
     outputs: list[tuple[tuple[int, ...], torch.dtype]] = []
     inputs = 0
+    last = _last_readers(module)
     for node in module.graph.nodes:
         if node.op == "placeholder":
             _input(writer, node, inputs)
@@ -173,9 +167,24 @@ def lower(module: GraphModule, values: dict[Node, Any], name: str) -> Function:
             outputs = _outputs(writer, node)
         else:
             writer.done[node] = _translated(writer, node, table)
+            writer.rooms.hold(writer.done[node])
+            for read in last[node]:
+                writer.rooms.release(writer.done[read])
+            writer.rooms.settle()
     head = f"void {name}(void *const *in, void *const *out, void *const *constant, char *work)"
-    text = "\n".join([head, "{", *writer.lines, "}", ""])
-    return Function(name, text, tuple(writer.constants), tuple(outputs), writer.workspace, writer.work)
+    text = "\n".join([head, "{", *writer.rooms.lines, *writer.lines, "}", ""])
+    return Function(name, text, tuple(writer.constants), tuple(outputs), writer.rooms.workspace, writer.work)
+
+
+def _last_readers(module: GraphModule) -> dict[Node, list[Node]]:
+    """For each node, what nothing after it reads."""
+    last: dict[Node, list[Node]] = {}
+    seen: set[Node] = set()
+    for node in reversed(module.graph.nodes):
+        read = dict.fromkeys([node, *node.all_input_nodes])
+        last[node] = [each for each in read if each not in seen]
+        seen.update(read)
+    return last
 
 
 def _input(writer: Writer, node: Node, position: int) -> None:
@@ -190,7 +199,7 @@ def _constant(writer: Writer, node: Node) -> None:
     position = len(writer.constants)
     writer.constants.append(value)
     writer.emit([f"const {C_TYPES[writer.dtype(node)]} *restrict k{position} = constant[{position}];"])
-    writer.done[node] = View.contiguous(f"k{position}", value.dtype, value.shape)
+    writer.done[node] = View.contiguous(f"k{position}", value.dtype, value.shape, shared=True)
 
 
 def _outputs(writer: Writer, node: Node) -> list[tuple[tuple[int, ...], torch.dtype]]:

@@ -1,4 +1,4 @@
-"""Steps of the sampler as machine code: `tree.h`, one library for all models of a number type."""
+"""Steps of the sampler as machine code: `tree.h`, one library for all models of a number type and of as many lanes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from mlmdsl.inference.native.build import build, header
-from mlmdsl.inference.native.gradient import NativeGradient
-from mlmdsl.inference.native.layout import C_TYPES
-from mlmdsl.inference.tree import COLUMNS, Noise, State
+from mlmdsl.inference.native.gradient import NativeGradient, heads
+from mlmdsl.inference.tree import COLUMNS, State
 
 VECTORS = 6
-"""Vectors of length D that a thread works in."""
+"""Vectors of length D, for each lane, that a thread works in."""
 
 
 class _State(ctypes.Structure):
@@ -24,7 +23,7 @@ class _State(ctypes.Structure):
 
 
 _NUMBERS = ("work_bytes", "threads", "count", "chains", "dim", "levels", "max_size", "dense")
-_ARRAYS = ("momentum", "exponential", "direction", "finished", "rows", "scratch")
+_ARRAYS = ("keys", "finished", "rows", "scratch")
 
 
 class _Run(ctypes.Structure):
@@ -41,44 +40,51 @@ class _Run(ctypes.Structure):
 
 
 class NativeSteps:
-    """Takes all chains through as many steps as the noise has. The state given is changed."""
+    """Takes all chains through some steps. The state given is changed."""
 
     def __init__(self, gradient: NativeGradient) -> None:
         """Compilation begins at once, if the library is not there yet; `ready` waits for it."""
         self.gradient = gradient
-        kind = f"typedef {C_TYPES[gradient.dtype]} real;\n"
-        self._build = build(kind + header("threads.h") + header("tree.h"))
+        text = heads(gradient.dtype, gradient.lanes) + header("noise.h") + header("tree.h")
+        self._build = build(text)
         self._steps: ctypes._CFuncPtr | None = None  # type: ignore[name-defined]
-        self.scratch = torch.empty(gradient.threads * VECTORS * gradient.dim, dtype=gradient.dtype)
+        vectors = gradient.most_threads * VECTORS * gradient.lanes
+        self._scratch = torch.empty(vectors * gradient.dim, dtype=gradient.dtype)
+        self._rows = torch.empty(0, dtype=gradient.dtype)
 
     def ready(self) -> None:
         """Wait for the library. Raises NoCompiler where it cannot be made."""
         self._steps = self._build.load().steps
 
     def __call__(
-        self, state: State, noise: Noise, size: Tensor, max_size: Tensor, factor: Tensor
+        self, state: State, keys: Tensor, count: int, size: Tensor, max_size: Tensor, factor: Tensor
     ) -> tuple[State, Tensor, Tensor]:
-        """The next state; which chains finished at each step (step, chain); what these record (step, chain, column),
-        undefined where none finished."""
+        """The state after `count` steps; which chains finished at each step (step, chain); what these record (step,
+        chain, column), undefined where none finished, and until the next call. `keys` decides what chance does: an
+        integer for each chain, see `noise.h`."""
         if self._steps is None:
             self.ready()
         assert self._steps is not None
-        count, chains, dim = noise.momentum.shape
+        chains, dim = state.tree_momentum.shape
+        shape = (count, chains, len(COLUMNS) + 2 * dim)
+        if self._rows.shape != shape:  # fresh memory for each call would cost as much as the steps of many chains
+            self._rows = self._rows.new_empty(shape)
         state = State(*(part.contiguous() for part in state))
         arrays = {
-            **{name: part.contiguous() for name, part in noise._asdict().items()},
+            "keys": keys.contiguous(),
             "finished": torch.empty(count, chains, dtype=torch.bool),
-            "rows": noise.momentum.new_empty(count, chains, len(COLUMNS) + 2 * dim),
-            "scratch": self.scratch,
+            "rows": self._rows,
+            "scratch": self._scratch,
             "factor": factor.contiguous(),
         }
         numbers = (count, chains, dim, state.checkpoints.shape[1], int(max_size), int(factor.ndim == 2))
         self._steps(ctypes.byref(self._run(state, arrays, numbers, float(size))))
-        return state, arrays["finished"], arrays["rows"]
+        return state, arrays["finished"], self._rows
 
     def _run(self, state: State, arrays: Mapping[str, Tensor], numbers: tuple[int, ...], size: float) -> _Run:
         """The argument of `steps`: addresses of tensors that must outlive the call."""
-        run = _Run(*self.gradient.addresses, self.gradient.room_bytes, self.gradient.threads, *numbers, size)
+        threads = self.gradient.threads(numbers[0] * numbers[1])
+        run = _Run(*self.gradient.addresses, self.gradient.room_bytes, threads, *numbers, size)
         for name, part in arrays.items():
             setattr(run, name, part.data_ptr())
         for name, part in state._asdict().items():

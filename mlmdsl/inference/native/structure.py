@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.fx import Node
 
-from mlmdsl.inference.native.layout import Formula, View, element, formula, fused, plain_nest
+from mlmdsl.inference.native.layout import Formula, View, formula, fused, plain_nest
 from mlmdsl.inference.native.lower import Lowering, Unsupported, Value, Writer, literal
 
 # ── views ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -66,7 +66,7 @@ def _split(writer: Writer, node: Node) -> Value:
 # ── reductions and scans ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _reduction(start: str, step: str, finish: str = "total", simd: bool = False) -> Lowering:
+def _reduction(start: str, step: str, finish: str = "MY(total)", simd: bool = False) -> Lowering:
     """Fold all elements along some dimensions; `step` speaks of `total` and `x`, `finish` of `total` and `count`."""
 
     def lowered(writer: Writer, node: Node) -> Value:
@@ -102,17 +102,17 @@ def _fold(
     leaves = []
     for leaf, part in zip(held.leaves, inner, strict=False):
         terms = [*zip(outer.index, _along(leaf, kept).strides, strict=True), *zip(names, part.strides, strict=True)]
-        leaves.append(element(leaf.pointer, leaf.offset, terms))
+        leaves.append(leaf.element(terms))
     count = 1
-    lines = [f"double total = {start};"]
+    lines = ["double OF(total);", f"EACH MY(total) = {start};"]
     for k, (name, size) in enumerate(zip(names, sizes, strict=True)):
         if simd and k == len(sizes) - 1:
-            lines.append("#pragma omp simd reduction(+:total)")
+            lines.append("SUMMING(total)")
         lines.append(f"for (int64_t {name} = 0; {name} < {size}; {name}++)")
         count *= size
     x = held.template.format(*leaves)
-    lines.append(f"{{ double x = {x}; {step} }}")
-    lines.append(f"{out.at(outer.index)} = {finish.replace('count', str(count))};")
+    lines.append(f"EACH {{ double x = {x}; {step} }}")
+    lines.append(f"EACH {out.at(outer.index)} = {finish.replace('count', str(count))};")
     writer.emit(outer.around(lines))
     total = 1
     for size in held.shape:
@@ -151,9 +151,10 @@ def _scan(start: str, step: str) -> Lowering:
         for k, name in zip(rest, outer.index, strict=True):
             index[k] = name
         body = [
-            f"double total = {start};",
+            "double OF(total);",
+            f"EACH MY(total) = {start};",
             f"for (int64_t j = 0; j < {held.shape[dim]}; j++)",
-            f"{{ double x = {held.at(index)}; {step} {out.at(index)} = total; }}",
+            f"EACH {{ double x = {held.at(index)}; {step} {out.at(index)} = MY(total); }}",
         ]
         writer.emit(outer.around(body))
         return out
@@ -244,7 +245,7 @@ def _triangle(keeps: str) -> Lowering:
         nest = plain_nest(held.shape)
         row, column = nest.index[-2:]
         kept = f"({column} - {row} {keeps} {diagonal})"
-        writer.emit(nest.around([f"{out.at(nest.index)} = {kept} ? {held.at(nest.index)} : 0;"]))
+        writer.emit(nest.each([f"{out.at(nest.index)} = {kept} ? {held.at(nest.index)} : 0;"]))
         return out
 
     return lowered
@@ -277,15 +278,15 @@ STRUCTURE: dict[str, Lowering] = {
     **dict.fromkeys(("split", "split_with_sizes", "unbind", "chunk"), _split),
     **dict.fromkeys(("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"), _constant_like),
     "flip": _flip,
-    "sum": _reduction("0", "total += x;", simd=True),
-    "mean": _reduction("0", "total += x;", "total / count", simd=True),
-    "prod": _reduction("1", "total *= x;"),
-    "amax": _reduction(literal(-inf), "total = larger(total, x);"),
-    "amin": _reduction(literal(inf), "total = smaller(total, x);"),
-    "any": _reduction("0", "if (x != 0) total = 1;"),
-    "all": _reduction("1", "if (x == 0) total = 0;"),
-    "cumsum": _scan("0", "total += x;"),
-    "cumprod": _scan("1", "total *= x;"),
+    "sum": _reduction("0", "MY(total) += x;", simd=True),
+    "mean": _reduction("0", "MY(total) += x;", "MY(total) / count", simd=True),
+    "prod": _reduction("1", "MY(total) *= x;"),
+    "amax": _reduction(literal(-inf), "MY(total) = larger(MY(total), x);"),
+    "amin": _reduction(literal(inf), "MY(total) = smaller(MY(total), x);"),
+    "any": _reduction("0", "if (x != 0) MY(total) = 1;"),
+    "all": _reduction("1", "if (x == 0) MY(total) = 0;"),
+    "cumsum": _scan("0", "MY(total) += x;"),
+    "cumprod": _scan("1", "MY(total) *= x;"),
     "cat": _cat,
     "stack": _stack,
     "slice_backward": _placed(lambda x, a: torch.ops.aten.slice.Tensor(x, *a)),

@@ -1,4 +1,7 @@
-"""Tensor functions as C, many in one library: for tests of the translation."""
+"""Tensor functions as C, many in one library: for tests of the translation.
+
+With several lanes each gets arguments of its own, the floating-point ones a little smaller from lane to lane.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,15 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from mlmdsl.inference.graph import recorded_values, simplify
 from mlmdsl.inference.native.build import build
-from mlmdsl.inference.native.gradient import pointers
+from mlmdsl.inference.native.gradient import heads, pointers
 from mlmdsl.inference.native.lower import Function, lower
 
 Case = tuple[Callable[..., Any], Sequence[Tensor]]
+Found = list[tuple[Sequence[Tensor], tuple[Tensor, ...]]]
+"""For each lane, the arguments and what the compiled function made of them."""
 
 
-def lowered(function: Callable[..., Any], inputs: Sequence[Tensor], name: str) -> Function:
+def lowered(function: Callable[..., Any], inputs: Sequence[Tensor], name: str, lanes: int = 1) -> Function:
     """The C function of a function of tensors."""
 
     def several(*tensors: Tensor) -> tuple[Tensor, ...]:
@@ -28,20 +33,26 @@ def lowered(function: Callable[..., Any], inputs: Sequence[Tensor], name: str) -
     functional = torch.func.functionalize(several, remove="mutations")
     graph = make_fx(lambda *tensors: functional(*tensors))(*inputs)
     graph = simplify(graph, inputs)
-    return lower(graph, recorded_values(graph, inputs), name)
+    return lower(graph, recorded_values(graph, inputs), name, lanes)
 
 
-def outputs(cases: Mapping[str, Case]) -> dict[str, tuple[Tensor, ...]]:
+def outputs(cases: Mapping[str, Case], lanes: int = 1) -> dict[str, Found]:
     """What the compiled form of each case computes, from one library for all."""
-    functions = {key: lowered(function, inputs, f"f{k}") for k, (key, (function, inputs)) in enumerate(cases.items())}
-    library = build("\n".join(function.text for function in functions.values())).load()
-    return {key: _called(library, function, cases[key][1]) for key, function in functions.items()}
+    functions = {key: lowered(*case, f"f{k}", lanes) for k, (key, case) in enumerate(cases.items())}
+    text = heads(torch.float64, lanes) + "\n".join(function.text for function in functions.values())
+    library = build(text).load()
+    return {key: _called(library, function, cases[key][1], lanes) for key, function in functions.items()}
 
 
-def _called(library: ctypes.CDLL, function: Function, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    held = [tensor.contiguous() for tensor in inputs]
-    found = [torch.empty(shape, dtype=dtype) for shape, dtype in function.outputs]
-    room = torch.empty(function.workspace + 64, dtype=torch.uint8)
+def _called(library: ctypes.CDLL, function: Function, inputs: Sequence[Tensor], lanes: int) -> Found:
+    given = [[_shrunk(tensor, lane) for tensor in inputs] for lane in range(lanes)]
+    held = [torch.stack(each, -1) for each in zip(*given, strict=True)]
+    found = [torch.empty(*shape, lanes, dtype=dtype) for shape, dtype in function.outputs]
+    room = torch.empty(function.workspace * lanes + 64, dtype=torch.uint8)
     arguments = pointers(held), pointers(found), pointers(function.constants), ctypes.c_void_p(room.data_ptr())
     getattr(library, function.name)(*arguments)
-    return tuple(found)
+    return [(given[lane], tuple(each[..., lane] for each in found)) for lane in range(lanes)]
+
+
+def _shrunk(tensor: Tensor, lane: int) -> Tensor:
+    return tensor * (1 - lane / 64) if tensor.is_floating_point() else tensor

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 from scipy.special import polygamma
-from torch import Tensor
 
+from mlmdsl.inference.native.gradient import LANES
 from mlmdsl.inference.native.operations import TEMPLATES
 
-from .compiling import Case, outputs
+from .compiling import Case, Found, outputs
 
 aten = torch.ops.aten
 WIDE = torch.tensor([-3.7, -1.0, -0.2, 0.3, 0.9, 1.0, 2.5, 40.0], dtype=torch.float64)
@@ -89,26 +89,25 @@ CASES: dict[str, Case] = {
 UNTRANSLATED = {"whole-arithmetic"}
 
 
-@pytest.fixture(scope="module")
-def found() -> dict[str, tuple[Tensor, ...]]:
-    return outputs({key: case for key, case in CASES.items() if key not in UNTRANSLATED})
+@pytest.fixture(scope="module", params=[1, LANES], ids="{} lanes".format)
+def found(request: pytest.FixtureRequest) -> dict[str, Found]:
+    return outputs({key: case for key, case in CASES.items() if key not in UNTRANSLATED}, request.param)
 
 
 @pytest.mark.parametrize("key", [key for key in CASES if key not in UNTRANSLATED])
-def test_double_precision(key: str, found: dict[str, tuple[Tensor, ...]]) -> None:
-    function, inputs = CASES[key]
-    wanted: Any = function(*inputs)
-    (got,) = found[key]
-    assert (got.dtype, got.shape) == (wanted.dtype, wanted.shape)
+def test_double_precision(key: str, found: dict[str, Found]) -> None:
     # vector forms of libm are right to 4 units in the last place, 1e-15; lgamma and digamma lose digits near their zeros
     tolerance = 1e-9 if key == "polygamma" else 1e-12
-    assert torch.allclose(got, wanted, rtol=tolerance, atol=tolerance, equal_nan=True)
+    for inputs, (got,) in found[key]:
+        wanted: Any = CASES[key][0](*inputs)
+        assert (got.dtype, got.shape) == (wanted.dtype, wanted.shape)
+        assert torch.allclose(got, wanted, rtol=tolerance, atol=tolerance, equal_nan=True)
 
 
 def test_trigamma_is_exact() -> None:
     """torch's own is right to 1e-10 only."""
     x = torch.cat([POSITIVE, WIDE - 0.33])
-    (got,) = outputs({"f": (lambda x: torch.polygamma(1, x), [x])})["f"]
+    ((_, (got,)),) = outputs({"f": (lambda x: torch.polygamma(1, x), [x])})["f"]
     assert got.numpy() == pytest.approx(polygamma(1, x.numpy()), rel=1e-13)
 
 
@@ -116,15 +115,16 @@ def test_every_row_has_a_case() -> None:
     assert {key.split("-")[0] for key in CASES} >= set(TEMPLATES)
 
 
-def test_single_precision() -> None:
+@pytest.mark.parametrize("lanes", [1, LANES])
+def test_single_precision(lanes: int) -> None:
     floats = {
         key: (function, [x.float() if x.dtype == torch.float64 else x for x in inputs])
         for key, (function, inputs) in CASES.items()
         if key not in UNTRANSLATED and "_to_copy" not in key
     }
-    for key, (got,) in outputs(floats).items():
-        function, inputs = floats[key]
-        wanted = function(*inputs)
-        assert got.dtype == wanted.dtype, key
-        # torch itself rounds each operation to 6e-8
-        assert torch.allclose(got, wanted, rtol=3e-5, atol=3e-6, equal_nan=True), key
+    for key, found in outputs(floats, lanes).items():
+        for inputs, (got,) in found:
+            wanted = floats[key][0](*inputs)
+            assert got.dtype == wanted.dtype, key
+            # torch itself rounds each operation to 6e-8
+            assert torch.allclose(got, wanted, rtol=3e-5, atol=3e-6, equal_nan=True), key
