@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch.fx import Node
 
-from mlmdsl.inference.native.layout import View, plain_nest
-from mlmdsl.inference.native.lower import Lowering, Unsupported, Value, Writer
+from mlmdsl.inference.native.layout import Value, View, plain_nest
+from mlmdsl.inference.native.lower import Lowering, Unsupported, Writer
 
 
 def _indexed(writer: Writer, view: View, indices: Sequence[Any]) -> tuple[list[str], tuple[int, ...], list[str]]:

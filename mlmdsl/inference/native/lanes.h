@@ -16,5 +16,5 @@ enum { lane = 0 };
 #define LANE(buffer, place) buffer[(place) * LANES + lane]
 #define OF(x) x[LANES] __attribute__((aligned(64)))
 #define MY(x) x[lane]
-#define SUMMING(x)
+#define SUMMING(x) _Pragma("GCC unroll 8")
 #endif

@@ -100,6 +100,32 @@ def formula(value: View | Formula) -> Formula:
 
 
 @dataclass(frozen=True)
+class Term:
+    """A formula that belongs in a part of a whole: in the part of a part … that the functions take."""
+
+    parts: tuple[Callable[[Tensor], Tensor], ...]
+    value: Formula
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A sum that is not stored yet, of terms each in its own part; elsewhere it is 0."""
+
+    terms: tuple[Term, ...]
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+
+Value = View | Formula | Placed | tuple[View | Formula, ...]
+"""What a node of the graph became."""
+
+
+def varies(value: Formula, dim: int) -> bool:
+    """Whether the numbers differ along a dimension."""
+    return value.shape[dim] > 1 and any(leaf.strides[dim] for leaf in value.leaves)
+
+
+@dataclass(frozen=True)
 class Nest:
     """A nest of loops: the size of each, and the index of each original dimension in terms of its variables."""
 

@@ -11,8 +11,8 @@ from math import prod
 
 from torch.fx import Node
 
-from mlmdsl.inference.native.layout import View, formula, plain_nest
-from mlmdsl.inference.native.lower import Lowering, Unsupported, Value, Writer
+from mlmdsl.inference.native.layout import Value, View, formula, plain_nest
+from mlmdsl.inference.native.lower import Lowering, Unsupported, Writer
 
 
 def _product(writer: Writer, node: Node) -> Value:

@@ -10,7 +10,7 @@ Non-Goals: operations on complex numbers, sizes that vary, graphs that write int
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, prod
 from typing import Any
 
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule, Node
 
-from mlmdsl.inference.native.layout import C_TYPES, Formula, View, formula, fused, plain_nest
+from mlmdsl.inference.native.layout import C_TYPES, Formula, Placed, Value, View, formula, fused, plain_nest, varies
 from mlmdsl.inference.native.operations import POWERS, TEMPLATES
 from mlmdsl.inference.native.rooms import Rooms
 
@@ -46,7 +46,6 @@ class Function:
     work: int
 
 
-Value = View | Formula | tuple[View | Formula, ...]
 Lowering = Callable[["Writer", Node], Value]
 
 
@@ -82,16 +81,16 @@ class Writer:
         value = self.done[argument]
         if isinstance(value, tuple):
             raise Unsupported("an operation on several values")
-        if isinstance(value, Formula) and value.shape != tuple(shape):
+        if isinstance(value, Placed) or (isinstance(value, Formula) and value.shape != tuple(shape)):
             value = self.stored(argument)
         return value if isinstance(value, Formula) else formula(value.expanded(shape))
 
     def stored(self, argument: Node) -> View:
         """An argument as numbers in memory."""
         value = self.done[argument]
-        if isinstance(value, Formula):
+        if isinstance(value, Formula | Placed):
             self.rooms.release(value)
-            value = self.store(value)
+            value = self.keep(value) if isinstance(value, Formula) else self.gather(value)
             self.done[argument] = value
             self.rooms.hold(value)
         if isinstance(value, tuple):
@@ -109,6 +108,29 @@ class Writer:
         place = self.buffer(value.shape, value.dtype)
         self.assign(place, value)
         return place
+
+    def keep(self, value: Formula) -> View:
+        """Compute a formula for others to read: once where it is the same along a dimension."""
+        narrow = tuple(size if varies(value, k) else 1 for k, size in enumerate(value.shape))
+        if prod(narrow) == prod(value.shape):
+            return self.store(value)
+        leaves = (replace(leaf, shape=narrow) for leaf in value.leaves)
+        return self.store(replace(value, leaves=tuple(leaves), shape=narrow)).expanded(value.shape)
+
+    def gather(self, value: Placed) -> View:
+        """Compute a placed sum: what covers the whole first, else zeros."""
+        out = self.buffer(value.shape, value.dtype)
+        terms = sorted(value.terms, key=lambda term: len(term.parts) > 0)
+        first = "=" if not terms[0].parts else "+="
+        if terms[0].parts:
+            self.fill(out, 0)
+        for term, combine in zip(terms, [first, *["+="] * len(terms)], strict=False):
+            place: View | None = out
+            for part in term.parts:
+                place = place and place.like(part)
+            assert place is not None
+            self.assign(place, term.value, combine)
+        return out
 
     def assign(self, place: View, value: Formula | View, combine: str = "=") -> None:
         """`place = value`, element by element."""
@@ -150,9 +172,10 @@ def lower(module: GraphModule, values: dict[Node, Any], name: str, lanes: int = 
     """
     from mlmdsl.inference.native.indexing import INDEXING
     from mlmdsl.inference.native.linear import LINEAR
+    from mlmdsl.inference.native.placed import PLACED
     from mlmdsl.inference.native.structure import STRUCTURE
 
-    table: dict[str, Lowering] = {**STRUCTURE, **INDEXING, **LINEAR}
+    table: dict[str, Lowering] = {**STRUCTURE, **PLACED, **INDEXING, **LINEAR}
     writer = Writer(module, values, lanes)
     outputs: list[tuple[tuple[int, ...], torch.dtype]] = []
     inputs = 0
@@ -221,14 +244,17 @@ def _translated(writer: Writer, node: Node, table: dict[str, Lowering]) -> Value
     if (special := table.get(name)) is not None:
         return special(writer, node)
     if name in TEMPLATES:
-        return _elementwise(writer, node, name)
+        return elementwise(writer, node, name)
     raise Unsupported(str(node.target))
 
 
-def _elementwise(writer: Writer, node: Node, name: str) -> Value:
+def elementwise(writer: Writer, node: Node, name: str) -> Value:
     shape, dtype = writer.shape(node), writer.dtype(node)
     template, arguments = _form(node, name)
     operands = [writer.operand(argument, shape) for argument in arguments]
+    if name == "div" and _is_one_number(operands[1]):
+        inverse = _combined("(1.0 / {0})", operands[1:], shape, torch.float64)
+        template, operands[1], arguments[1] = TEMPLATES["mul"], formula(writer.keep(inverse)), None
     made = _combined(template, operands, shape, dtype)
     if len(made.template) > LONGEST_FORMULA or len(made.leaves) > MOST_LEAVES:
         stored = [writer.stored(a) if isinstance(a, Node) else None for a in arguments]
@@ -237,7 +263,12 @@ def _elementwise(writer: Writer, node: Node, name: str) -> Value:
             for view, operand in zip(stored, operands, strict=True)
         ]
         made = _combined(template, parts, shape, dtype)
-    return made if _is_inlined(node, shape, dtype) else writer.store(made)
+    return made if _is_inlined(node, shape, dtype) else writer.keep(made)
+
+
+def _is_one_number(value: Formula) -> bool:
+    """Whether many elements are one computed number."""
+    return bool(value.leaves) and prod(value.shape) > 1 and not any(varies(value, k) for k in range(len(value.shape)))
 
 
 def _is_inlined(node: Node, shape: tuple[int, ...], dtype: torch.dtype) -> bool:

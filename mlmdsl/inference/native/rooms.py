@@ -10,14 +10,12 @@ from collections.abc import Iterator
 
 import torch
 
-from mlmdsl.inference.native.layout import C_TYPES, Formula, View
+from mlmdsl.inference.native.layout import C_TYPES, Formula, Placed, Value, View
 
 ON_STACK = 2048
 """Arrays of up to this many numbers are local, which a C compiler can keep in registers; others lie in the workspace."""
 MOST_WASTE = 2
 """An array is used again for as many numbers as it has, or for at least one in so many."""
-
-Value = View | Formula | tuple[View | Formula, ...]
 
 
 class Rooms:
@@ -78,6 +76,9 @@ def _pointers(value: Value) -> Iterator[str]:
         yield value.pointer
     elif isinstance(value, Formula):
         yield from (leaf.pointer for leaf in value.leaves)
+    elif isinstance(value, Placed):
+        for term in value.terms:
+            yield from _pointers(term.value)
     else:
         for part in value:
             yield from _pointers(part)

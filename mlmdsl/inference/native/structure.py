@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch.fx import Node
 
-from mlmdsl.inference.native.layout import Formula, View, formula, fused, plain_nest
-from mlmdsl.inference.native.lower import Lowering, Unsupported, Value, Writer, literal
+from mlmdsl.inference.native.layout import Formula, Value, View, formula, fused, plain_nest
+from mlmdsl.inference.native.lower import Lowering, Unsupported, Writer, literal
 
 # ── views ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -189,21 +189,6 @@ def _stack(writer: Writer, node: Node) -> Value:
     return out
 
 
-def _placed(part: Callable[[torch.Tensor, tuple[Any, ...]], torch.Tensor]) -> Lowering:
-    """The gradient of taking a part: zeros with the gradient in the part's place."""
-
-    def lowered(writer: Writer, node: Node) -> Value:
-        gradient, arguments = node.args[0], node.args[2:]
-        out = writer.buffer(writer.shape(node), writer.dtype(node))
-        writer.fill(out, 0)
-        place = out.like(lambda x: part(x, arguments))
-        assert place is not None and isinstance(gradient, Node)
-        writer.assign(place, writer.operand(gradient, place.shape))
-        return out
-
-    return lowered
-
-
 def _replaced(part: Callable[[torch.Tensor, tuple[Any, ...]], torch.Tensor]) -> Lowering:
     """A tensor with a part of it replaced."""
 
@@ -268,7 +253,7 @@ def _constant_like(writer: Writer, node: Node) -> Value:
     name = node.target._schema.name.removeprefix("aten::")  # type: ignore[union-attr]
     number: Any = 0.0 if "zeros" in name else 1.0 if "ones" in name else node.args[-1]
     shape = writer.shape(node)
-    return writer.store(Formula(literal(number), (), shape, writer.dtype(node)))
+    return writer.keep(Formula(literal(number), (), shape, writer.dtype(node)))
 
 
 STRUCTURE: dict[str, Lowering] = {
@@ -289,9 +274,6 @@ STRUCTURE: dict[str, Lowering] = {
     "cumprod": _scan("1", "MY(total) *= x;"),
     "cat": _cat,
     "stack": _stack,
-    "slice_backward": _placed(lambda x, a: torch.ops.aten.slice.Tensor(x, *a)),
-    "select_backward": _placed(lambda x, a: torch.select(x, *a)),
-    "diagonal_backward": _placed(lambda x, a: torch.diagonal(x, *a)),
     "slice_scatter": _replaced(lambda x, a: torch.ops.aten.slice.Tensor(x, *a)),
     "select_scatter": _replaced(lambda x, a: torch.select(x, *a)),
     "diagonal_scatter": _replaced(lambda x, a: torch.diagonal(x, *a)),

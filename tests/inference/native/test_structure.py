@@ -75,6 +75,20 @@ CASES: dict[str, Case] = {
     "slice_backward": (lambda x: aten.slice_backward(x, [4, 9], 1, 2, 8, 2), [A]),
     "select_backward": (lambda v: aten.select_backward(v, [4, 3], 0, 2), [VECTOR]),
     "diagonal_backward": (lambda v: aten.diagonal_backward(v, [3, 3], 0, 0, 1), [VECTOR]),
+    "sum-of-parts": (
+        lambda v, w: (
+            aten.slice_backward(v, [5], 0, 2, 5, 1) + aten.select_backward(w.sum(), [5], 0, 1) + aten.sub(w, 1)
+        ),
+        [VECTOR, random(5)],
+    ),
+    "part-of-a-part": (
+        lambda v, a: aten.slice_backward(aten.select_backward(v, [2, 3], 0, 1), [4, 3], 0, 1, 3, 1) + a + a,
+        [VECTOR, A],
+    ),
+    "part-read-twice": (lambda v: (lambda x: (x + 1, x * x))(aten.select_backward(v, [4, 3], 0, 2)), [VECTOR]),
+    "part-and-more": (lambda v, a: (aten.select_backward(v, [4, 3], 0, 2) + a) * a + 2, [VECTOR, A]),
+    "quotient-by-a-number": (lambda a, v: a / v.sum(), [A, VECTOR]),
+    "same-along-a-dimension": (lambda v: torch.exp(v.expand(4, 3)).cumsum(0).mT.reshape(4, 3), [VECTOR]),
     "slice_scatter": (lambda a, v: aten.slice_scatter(a, v, 1, 0, 3, 2), [A, random(4, 2)]),
     "select_scatter": (lambda a, v: aten.select_scatter(a, v, 0, -1), [A, VECTOR]),
     "diagonal_scatter": (lambda a, v: aten.diagonal_scatter(a, v), [SQUARE, VECTOR]),
