@@ -25,6 +25,9 @@ LONG = 1024
 """Tensors of more numbers fill vectors by themselves, and for several chains at once they would fill the caches too."""
 MOST_STATEMENTS = 60_000
 """Lines of C beyond which a compiler takes longer than it saves (a loop that was unrolled thousands of times)."""
+MANY = 64
+"""Chains whose steps win back the time that a compiler takes to unroll loops."""
+UNROLLED = '#pragma GCC optimize("O3")\n'
 SHARED_WORK = 1_000_000
 """Operations of a call beyond which threads share them: starting a thread costs some ten thousand."""
 
@@ -70,7 +73,8 @@ class NativeGradient:
         if function.text.count("\n") > MOST_STATEMENTS:
             raise Unsupported(f"{function.text.count(chr(10))} statements")
         self.function, self.dtype, self.dim = function, q.dtype, len(q)
-        self._build = build(heads(q.dtype, self.lanes) + function.text + header("rows.h"))
+        text = heads(q.dtype, self.lanes) + (UNROLLED if chains >= MANY else "") + function.text + header("rows.h")
+        self._build = build(text)
         self._library: ctypes.CDLL | None = None
         self.most_threads = min(processors(), MOST_THREADS, -(-chains // self.lanes))
         numbers = self.lanes * (function.workspace + (2 * self.dim + 1) * q.element_size())

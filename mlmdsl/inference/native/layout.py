@@ -142,6 +142,25 @@ class Nest:
         return self.around(["EACH", "{", *body, "}"])
 
 
+SPLIT = 4
+"""Sums that are taken side by side in lanes, since an addition has to wait for the one before."""
+
+
+def summed(variable: str, size: int, term: Callable[[str], str], lanes: int) -> list[str]:
+    """`total` += Σ term(variable); with one lane the compiler may take the terms in any order."""
+    loop = f"for (int64_t {variable} = {{}}; {variable} < {size}; {variable}++)"
+    if lanes == 1 or size < 4 * SPLIT:
+        return ["SUMMING(total)", loop.format(0), f"EACH MY(total) += {term(variable)};"]
+    whole, parts = size - size % SPLIT, range(SPLIT)
+    return [
+        *("{", *(f"double OF(part{p});" for p in parts), *(f"EACH MY(part{p}) = 0;" for p in parts)),
+        f"for (int64_t {variable} = 0; {variable} < {whole}; {variable} += {SPLIT})",
+        *("{", *(f"EACH MY(part{p}) += {term(f'({variable} + {p})')};" for p in parts), "}"),
+        f"EACH MY(total) += {' + '.join(f'MY(part{p})' for p in parts)};",
+        *(loop.format(whole), f"EACH MY(total) += {term(variable)};", "}"),
+    ]
+
+
 def plain_nest(shape: Sequence[int]) -> Nest:
     """A loop for each dimension longer than one."""
     sizes: list[int] = []

@@ -11,7 +11,7 @@ from math import prod
 
 from torch.fx import Node
 
-from mlmdsl.inference.native.layout import Value, View, formula, plain_nest
+from mlmdsl.inference.native.layout import Value, View, formula, plain_nest, summed
 from mlmdsl.inference.native.lower import Lowering, Unsupported, Writer
 
 
@@ -44,9 +44,7 @@ def _multiply(writer: Writer, out: View, a: View, b: View) -> None:
             f"for (int64_t j = 0; j < {m}; j++)",
             "{ double OF(total);",
             "EACH MY(total) = 0;",
-            "SUMMING(total)",
-            f"for (int64_t k = 0; k < {inner}; k++)",
-            f"EACH MY(total) += {a.at([*lead, i, 'k'])} * {b.at([*lead, 'k', 'j'])};",
+            *summed("k", inner, lambda k: f"{a.at([*lead, i, k])} * {b.at([*lead, k, 'j'])}", writer.lanes),
             f"EACH {whole.at([*lead, i, 'j'])} = MY(total); }}",
         ]
     writer.emit(nest.around(body))

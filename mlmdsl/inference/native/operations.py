@@ -90,8 +90,8 @@ TEMPLATES: dict[str, str] = {
     "isnan": "(isnan({0}) != 0)",
     "isinf": "(isinf({0}) != 0)",
     "isfinite": "(isfinite({0}) != 0)",
-    "where": "({0} ? {1} : {2})",
-    "masked_fill": "({1} ? {2} : {0})",
+    "where": "choose({0}, {1}, {2})",
+    "masked_fill": "choose({1}, {2}, {0})",
     "nan_to_num": "nan_to_num({0}, {1}, {2}, {3})",
     # gradients
     "tanh_backward": "({0} * one_less_square({1}))",
@@ -113,5 +113,6 @@ POWERS = {
     -0.5: "(1.0 / sqrt({0}))",
     -1: "(1.0 / {0})",
     -2: "(1.0 / square({0}))",
+    -3: "(1.0 / cube({0}))",
 }
 """Powers with a name of their own."""

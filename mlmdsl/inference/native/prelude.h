@@ -7,6 +7,9 @@
 /* glibc has vector forms of these, to 4 ulp */
 __attribute__((simd("notinbranch"))) double exp(double);
 __attribute__((simd("notinbranch"))) double log(double);
+__attribute__((simd("notinbranch"))) double sin(double);
+__attribute__((simd("notinbranch"))) double cos(double);
+__attribute__((simd("notinbranch"))) double pow(double, double);
 #if __GLIBC_PREREQ(2, 35)
 __attribute__((simd("notinbranch"))) double log1p(double);
 __attribute__((simd("notinbranch"))) double expm1(double);
@@ -16,6 +19,9 @@ __attribute__((simd("notinbranch"))) double erf(double);
 #endif
 
 typedef void (*kernel)(void *const *in, void *const *out, void *const *constant, char *work);
+
+/* c ? a : b with both computed: what a branch calls is not vectorised */
+#define choose(c, a, b) ({ __auto_type yes = (a); __auto_type no = (b); (c) ? yes : no; })
 
 static inline double square(double x) { return x * x; }
 static inline double cube(double x) { return x * x * x; }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import inf
+from math import inf, prod
 from typing import Any
 
 import torch
 from torch.fx import Node
 
-from mlmdsl.inference.native.layout import Formula, Value, View, formula, fused, plain_nest
+from mlmdsl.inference.native.layout import Formula, Value, View, formula, fused, plain_nest, summed
 from mlmdsl.inference.native.lower import Lowering, Unsupported, Writer, literal
 
 # ── views ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -66,7 +66,7 @@ def _split(writer: Writer, node: Node) -> Value:
 # ── reductions and scans ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _reduction(start: str, step: str, finish: str = "MY(total)", simd: bool = False) -> Lowering:
+def _reduction(start: str, step: str, finish: str = "MY(total)", is_sum: bool = False) -> Lowering:
     """Fold all elements along some dimensions; `step` speaks of `total` and `x`, `finish` of `total` and `count`."""
 
     def lowered(writer: Writer, node: Node) -> Value:
@@ -78,7 +78,7 @@ def _reduction(start: str, step: str, finish: str = "MY(total)", simd: bool = Fa
         out = writer.buffer(writer.shape(node), writer.dtype(node))
         kept = [k for k in range(len(shape)) if k not in dims]
         outer = View("", out.dtype, tuple(shape[k] for k in kept), _strides(out, kept, len(dims), shape))
-        _fold(writer, replace(outer, pointer=out.pointer), held, kept, dims, (start, step, finish, simd))
+        _fold(writer, replace(outer, pointer=out.pointer), held, kept, dims, (start, step, finish, is_sum))
         return out
 
     return lowered
@@ -92,32 +92,30 @@ def _strides(out: View, kept: Sequence[int], reduced: int, shape: Sequence[int])
 def _fold(
     writer: Writer, out: View, held: Formula, kept: list[int], dims: list[int], form: tuple[str, str, str, bool]
 ) -> None:
-    start, step, finish, simd = form
+    start, step, finish, is_sum = form
     outer = plain_nest(out.shape)
     inner = fused(
         [_along(leaf, dims) for leaf in held.leaves] or [_along(View.contiguous("", out.dtype, held.shape), dims)]
     )
     sizes = inner[0].shape
     names = [f"j{k}" for k in range(len(sizes))]
-    leaves = []
-    for leaf, part in zip(held.leaves, inner, strict=False):
-        terms = [*zip(outer.index, _along(leaf, kept).strides, strict=True), *zip(names, part.strides, strict=True)]
-        leaves.append(leaf.element(terms))
-    count = 1
-    lines = ["double OF(total);", f"EACH MY(total) = {start};"]
-    for k, (name, size) in enumerate(zip(names, sizes, strict=True)):
-        if simd and k == len(sizes) - 1:
-            lines.append("SUMMING(total)")
-        lines.append(f"for (int64_t {name} = 0; {name} < {size}; {name}++)")
-        count *= size
-    x = held.template.format(*leaves)
-    lines.append(f"EACH {{ double x = {x}; {step} }}")
-    lines.append(f"EACH {out.at(outer.index)} = {finish.replace('count', str(count))};")
+
+    def term(*index: str) -> str:
+        leaves = []
+        for leaf, part in zip(held.leaves, inner, strict=False):
+            terms = [*zip(outer.index, _along(leaf, kept).strides, strict=True), *zip(index, part.strides, strict=True)]
+            leaves.append(leaf.element(terms))
+        return held.template.format(*leaves)
+
+    loops = [f"for (int64_t {name} = 0; {name} < {size}; {name}++)" for name, size in zip(names, sizes, strict=True)]
+    if is_sum and names:
+        body = [*loops[:-1], *summed(names[-1], sizes[-1], lambda j: term(*names[:-1], j), writer.lanes)]
+    else:
+        body = [*loops, f"EACH {{ double x = {term(*names)}; {step} }}"]
+    lines = ["double OF(total);", f"EACH MY(total) = {start};", *body]
+    lines.append(f"EACH {out.at(outer.index)} = {finish.replace('count', str(prod(sizes)))};")
     writer.emit(outer.around(lines))
-    total = 1
-    for size in held.shape:
-        total *= size
-    writer.work += total * (1 + held.template.count("("))
+    writer.work += prod(held.shape) * (1 + held.template.count("("))
 
 
 def _along(view: View, dims: Sequence[int]) -> View:
@@ -263,8 +261,8 @@ STRUCTURE: dict[str, Lowering] = {
     **dict.fromkeys(("split", "split_with_sizes", "unbind", "chunk"), _split),
     **dict.fromkeys(("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"), _constant_like),
     "flip": _flip,
-    "sum": _reduction("0", "MY(total) += x;", simd=True),
-    "mean": _reduction("0", "MY(total) += x;", "MY(total) / count", simd=True),
+    "sum": _reduction("0", "MY(total) += x;", is_sum=True),
+    "mean": _reduction("0", "MY(total) += x;", "MY(total) / count", is_sum=True),
     "prod": _reduction("1", "MY(total) *= x;"),
     "amax": _reduction(literal(-inf), "MY(total) = larger(MY(total), x);"),
     "amin": _reduction(literal(inf), "MY(total) = smaller(MY(total), x);"),
