@@ -98,9 +98,8 @@ class NativeEngine:
         self.keyed_steps.ready()
         self.evaluate: GradientAndValue = self.gradient
         self.notes: tuple[str, ...] = ()
-        self.seconds_per_step = (
-            STEP_S + settings.chains * self.gradient.function.work * SECONDS_PER_FLOP / self.gradient.most_threads
-        )
+        # threads are left out: how long a run may become must not depend on them
+        self.seconds_per_step = STEP_S + settings.chains * self.gradient.function.work * SECONDS_PER_FLOP
         self.compile_s = perf_counter() - started
 
     def steps(

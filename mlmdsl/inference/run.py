@@ -11,9 +11,10 @@ the varying-slope model, marginalised, whose posterior is the hardest to mix in 
          16 × 250     200   0.19 s   1160    1.014    6100       0.16 s    850    1.017    5200
          32 × 125     100   0.27 s   1140    1.031    4200       0.15 s    850    1.030    5500
 
-A compiled step costs in proportion to its chains, so time says little for any layout; but R-hat of short chains is noisy and
-cannot be told from bad mixing. Eight chains are the most whose R-hat stays near 1.01 or below when nothing is wrong, and
-they can share up to eight processors where a gradient is expensive.
+The times are from before chains were taken eight at a time (`native/lanes.h`): a step of eight now costs what one of four does,
+and beyond that time grows with the chains. R-hat of short chains is noisy and cannot be told from bad mixing. Eight chains are
+the most whose R-hat stays near 1.01 or below when nothing is wrong, and they can share up to eight processors where a gradient
+is expensive.
 """
 
 from __future__ import annotations

@@ -144,9 +144,9 @@ class Sampler:
         session.kept = torch.cat([session.kept, more], 1)
 
     @torch.no_grad()
-    def next_rows(self, session: Session) -> list[Tensor]:
+    def next_rows(self, session: Session) -> Tensor:
         """One block of a run that is driven from outside: the rows that settled in it, their positions
-        unconstrained."""
+        unconstrained; (row, columns + D)."""
         metric = session.metric
         if session.window < len(self.windows):
             settled = self._warm_up(session, self.windows[session.window])
@@ -154,7 +154,7 @@ class Sampler:
             finished, rows = self._block(session, self.table.max_size, session.step.settled)
             settled = rows[finished]
         position = metric.position(settled[:, len(COLUMNS) : len(COLUMNS) + self.dim])
-        return list(torch.cat([settled[:, : len(COLUMNS)], position], 1))
+        return torch.cat([settled[:, : len(COLUMNS)], position], 1)
 
     @torch.no_grad()
     def finish_warm_up(self, session: Session) -> None:

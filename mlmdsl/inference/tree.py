@@ -14,7 +14,7 @@ Trees are iterative: leaf n of a subtree needs only the checkpoints of its O(log
 Stan, each merge of two spans also tests the first span with the first leaf of the second, and the last leaf of the
 first with the second span.
 
-`native/tree.h` has the same state machine in C, a chain at a time: a change here is a change there, and a test holds one
+`native/tree.h` has the same state machine in C, a group of chains at a time: a change here is a change there, and a test holds one
 against the other.
 """
 

@@ -1,7 +1,7 @@
 """What one step of the sampler costs, by number of chains:  python -m tests.benchmarks.steps [--chains 4,8,16,64,256]
 
-A step is one leapfrog of every chain, compiled and warm: the median of many blocks of steps, on one thread, for the
-tutorial's four models, collapsed and full. With a GPU also gradients a second of 4 096 chains there, beside NumPyro if
+A step is one leapfrog of every chain, compiled and warm: the median of many blocks of steps, for the tutorial's four
+models, collapsed and full; threads share the steps of many chains as they do in a run. With a GPU also gradients a second of 4 096 chains there, beside NumPyro if
 its JAX sees the GPU.
 """
 

@@ -89,8 +89,9 @@ def test_compiled_steps_are_the_plain_ones(name: str, dense: bool, chains: int) 
             assert torch.allclose(part, wanted, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("chains", [5, 20])
-def test_threads_change_nothing(chains: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("chains", "lanes"), [(5, 1), (20, gradient.LANES)])
+def test_threads_change_nothing(chains: int, lanes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gradient, "LANES", lanes)
     sites = read_sites(eight_schools())
     settings = replace(SETTINGS, chains=chains)
     monkeypatch.setattr(gradient, "SHARED_WORK", 0)

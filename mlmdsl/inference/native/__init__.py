@@ -2,8 +2,8 @@
 
 A step of the sampler is some hundred operations on tensors of a few numbers; dispatching each costs a thousand times its
 arithmetic. Here the traced graph of a gradient, and that of the tree bookkeeping, become C functions of plain loops, built
-by the machine's C compiler in about a second and kept on disk. A graph with an operation that has no translation runs as
-before.
+by the machine's C compiler in about a second and kept on disk. Where there are several chains and small tensors, each loop
+runs over eight chains at once (`lanes.h`). A graph with an operation that has no translation runs as before.
 """
 
 from mlmdsl.inference.native.build import NoCompiler
