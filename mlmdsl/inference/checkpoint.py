@@ -23,7 +23,7 @@ from mlmdsl.inference.settings import Settings
 from mlmdsl.inference.sites import Sites
 from mlmdsl.inference.tree import State
 
-FORMAT = 2
+FORMAT = 3
 SECONDS_BETWEEN = 5.0
 
 
