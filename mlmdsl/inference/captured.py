@@ -5,7 +5,7 @@ kernels of a whole block of steps and is launched at once. Its kernels read and 
 arguments are copied there before a launch, results are copied away after it.
 
 A graph holds kernels and no decisions, so what asks the host in the middle of a step cannot be captured; that is looked
-for before anything is captured, since a capture that breaks off leaves the generators of the device unusable.
+for before anything is captured.
 """
 
 from __future__ import annotations
@@ -50,17 +50,32 @@ def record_kernels(run: Run, held: Sequence[Tensor]) -> tuple[Callable[[], None]
 
     Raises RuntimeError where an operation waits for the host.
     """
-    beside = torch.cuda.Stream(held[0].device)  # type: ignore[no-untyped-call]
-    beside.wait_stream(torch.cuda.current_stream())
+    device = held[0].device
+    beside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    beside.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.stream(beside):
         run(*held)  # libraries make their handles and workspaces at the first call, and may wait for that
         with _no_waiting():
             run(*held)
-    torch.cuda.current_stream().wait_stream(beside)
+    torch.cuda.current_stream(device).wait_stream(beside)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with _as_before(device), torch.cuda.graph(graph):
         results = run(*held)
     return graph.replay, results
+
+
+@contextmanager
+def _as_before(device: torch.device) -> Iterator[None]:
+    """A capture that breaks off leaves its stream the current one, and the device's generator waiting for its end."""
+    stream, chance = torch.cuda.current_stream(device), torch.cuda.get_rng_state(device)
+    try:
+        yield
+    except RuntimeError:
+        torch.cuda.set_stream(stream)
+        fresh = torch.Generator(device)
+        fresh.set_state(chance)
+        torch.cuda.default_generators[stream.device.index].graphsafe_set_state(fresh.graphsafe_get_state())
+        raise
 
 
 @contextmanager
