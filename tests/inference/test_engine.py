@@ -181,3 +181,15 @@ def test_a_compiler_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(build.NoCompiler, match="C compiler failed"):
         build.build("this is no C").load()
     assert not list(tmp_path.rglob("*.so"))
+
+
+def test_a_damaged_library_is_told_and_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    text = "int answer(void) { return 42; }"
+    made = build.build(text)
+    made.load()
+    damaged = made.library.with_name("damaged.so")  # a path that this process has not loaded yet
+    damaged.write_bytes(made.library.read_bytes()[:100])
+    with pytest.raises(build.NoCompiler, match="does not load"):
+        build.Build(damaged).load()
+    assert not damaged.exists()

@@ -45,11 +45,15 @@ class Build:
         """The library.
 
         Raises:
-            NoCompiler: the compiler failed.
+            NoCompiler: the compiler failed, or what it made does not load.
         """
         if self.made is not None:
             self.made.result()
-        return ctypes.CDLL(str(self.library))
+        try:
+            return ctypes.CDLL(str(self.library))
+        except OSError as error:
+            self.library.unlink(missing_ok=True)  # the next run makes it anew
+            raise NoCompiler(f"compiled code does not load: {error}") from error
 
 
 def build(text: str) -> Build:
@@ -89,6 +93,8 @@ def _workers() -> ThreadPoolExecutor:
 @cache
 def find_compiler() -> tuple[str, ...]:
     """The command of the C compiler: `CC` where it is set, else the first that the path has."""
+    if sys.platform == "win32":
+        raise NoCompiler("machine code is made on Linux and macOS only")
     named = shlex.split(os.environ.get("CC", ""))
     for command in [named] if named else [[name] for name in COMPILERS]:
         if (found := shutil.which(command[0])) is not None:
