@@ -7,6 +7,8 @@ vector that holds the missing entries alone.
 from functools import singledispatch
 from typing import Any, ClassVar, Self
 
+import numpy as np
+import numpy.typing as npt
 import pyro
 import torch
 from pyro.distributions import MultivariateNormal, constraints
@@ -46,7 +48,8 @@ def sample_missing(
 
 def _completed(name: str, distribution: Distribution, value: Tensor, missing: Tensor, rank: Tensor | None) -> Tensor:
     """`sample_missing` for axes in the distribution's order; `rank` says where each entry stands among all."""
-    if not bool(missing.any()):
+    marks = marked(missing)
+    if not marks.any():
         return _sample(name, distribution, value)
     if value.dim() == 0:
         return _sample(name, distribution)
@@ -59,10 +62,19 @@ def _completed(name: str, distribution: Distribution, value: Tensor, missing: Te
         return joint.completed(_sample(name, joint))
     each = MissingPart(entries.expand(shape), value, missing, rank)
     completed = each.completed(_sample(name, each))
-    if not bool(missing.all()):
+    if not marks.all():
         rest = MissingPart(entries.expand(shape), completed, ~missing, rank)
         _sample(f"{name}_observed", rest, value.reshape(-1)[rest.places])
     return completed
+
+
+def marked(data: Tensor) -> npt.NDArray[Any]:
+    """Data as an array: what they decide is decided once, by no operation that whatever records or maps over could see."""
+    transforms: Any = torch._C._functorch
+    while transforms.is_functorch_wrapped_tensor(data):  # as everything is that `torch.func` has seen made
+        data = transforms.get_unwrapped(data)
+    with torch._C._DisableFuncTorch():
+        return data.cpu().numpy()
 
 
 def _sample(name: str, distribution: Distribution, value: Tensor | None = None) -> Tensor:
@@ -98,8 +110,10 @@ class MissingPart(RuntimeDistribution):
         validate_args: bool | None = None,
     ) -> None:
         self.base, self.value, self.missing = base, value, missing
-        places = missing.reshape(-1).nonzero().squeeze(-1)
-        self.places = places if rank is None else places[torch.argsort(rank.reshape(-1)[places])]
+        places = np.flatnonzero(marked(missing))
+        if rank is not None:
+            places = places[np.argsort(marked(rank).reshape(-1)[places])]
+        self.places = torch.from_numpy(places).to(missing.device)
         super().__init__(torch.Size(), self.places.shape, validate_args=validate_args)
 
     def expand(self, batch_shape: Shape, _instance: Self | None = None) -> Self:

@@ -9,6 +9,8 @@ import pytest
 import torch
 from scipy import stats
 
+from mlmdsl.inference.native import NativeGradient
+from mlmdsl.inference.potential import build_potential, record_gradient
 from mlmdsl.inference.sites import read_sites
 from tests.compiler.density import bound, log_density
 from tests.compiler.test_combinators import AFFINE, ARRAYS, BOUNDS, COVARIANCES, HEAD, MIXTURES, ORDERED, POSITIVE, A, M
@@ -93,6 +95,17 @@ def test_missing(name: str) -> None:
     assert sites.log_density(q).item() == pytest.approx(PRIOR + expected, rel=ROUNDING)
     whole = WHOLE if y.ndim == 2 else FILLED
     assert sites.constrained(q)["z"].numpy() == pytest.approx(whole)
+    potential = build_potential(sites, 2)
+    assert potential.note is None  # which entries are missing decides the course, and is data: it can be recorded
+    assert potential.evaluate(torch.stack([q, q]))[1].tolist() == pytest.approx([-PRIOR - expected] * 2, rel=ROUNDING)
+
+
+def test_missing_entries_become_machine_code() -> None:
+    text, y, expected = MISSING["dotted"]
+    sites = read_sites(bound(f"@model function f(y)\nμ ~ Normal(0, 1)\n{text}\nend", y=y).program)
+    gradient = NativeGradient(*record_gradient(sites), chains=1)
+    q = torch.tensor([[0.7, *ENTRIES]], dtype=torch.float64)
+    assert gradient(q)[1].item() == pytest.approx(-PRIOR - expected, rel=ROUNDING)
 
 
 def test_missing_in_a_recursion() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch.fx import Node
 
 from mlmdsl.inference.native.layout import Value, View, plain_nest
-from mlmdsl.inference.native.lower import Lowering, Unsupported, Writer
+from mlmdsl.inference.native.lower import Lowering, Unsupported, Writer, literal
 
 
 def _indexed(writer: Writer, view: View, indices: Sequence[Any]) -> tuple[list[str], tuple[int, ...], list[str]]:
@@ -61,9 +61,9 @@ def _put(writer: Writer, source: Any, indices: list[Any], values: Any, adding: b
     out = writer.buffer(shape, writer.dtype(source))
     writer.assign(out, writer.operand(source, shape))
     lines, whole, place = _indexed(writer, out, indices)
-    given = writer.stored(values).expanded(whole)
     nest = plain_nest(whole)
-    writer.emit(nest.each([*lines, f"{out.at(place)} {'+=' if adding else '='} {given.at(nest.index)};"]))
+    given = writer.stored(values).expanded(whole).at(nest.index) if isinstance(values, Node) else literal(values)
+    writer.emit(nest.each([*lines, f"{out.at(place)} {'+=' if adding else '='} {given};"]))
     return out
 
 
@@ -77,12 +77,17 @@ def _index_select(writer: Writer, node: Node) -> Value:
     return out
 
 
-def _index_add(writer: Writer, node: Node) -> Value:
-    if node.kwargs:
-        raise Unsupported(f"{node.target} with options")
-    source, dim, index, values = node.args
-    rank = len(writer.shape(source))  # type: ignore[arg-type]
-    return _put(writer, source, [*[None] * (int(dim) % rank), index], values, True)  # type: ignore[arg-type]
+def _along(adding: bool) -> Lowering:
+    """Values added to, or put in the place of, what lies at an index along one dimension."""
+
+    def lowered(writer: Writer, node: Node) -> Value:
+        if node.kwargs:
+            raise Unsupported(f"{node.target} with options")
+        source, dim, index, values = node.args
+        rank = len(writer.shape(source))  # type: ignore[arg-type]
+        return _put(writer, source, [*[None] * (int(dim) % rank), index], values, adding)  # type: ignore[arg-type]
+
+    return lowered
 
 
 def _gather(writer: Writer, node: Node) -> Value:
@@ -113,7 +118,9 @@ INDEXING: dict[str, Lowering] = {
     "index": _index,
     "index_put": _index_put,
     "index_select": _index_select,
-    "index_add": _index_add,
+    "index_add": _along(adding=True),
+    "index_copy": _along(adding=False),
+    "index_fill": _along(adding=False),
     "gather": _gather,
     "scatter_add": _scatter_add,
 }

@@ -102,6 +102,8 @@ CASES: dict[str, Case] = {
     "index_put": (lambda a, i, v: a.index_put((i,), v), [A, torch.tensor([2, 0]), random(2, 3)]),
     "index_put-add": (lambda a, i, v: a.index_put((i,), v, accumulate=True), [A, ROWS, random(4, 3)]),
     "index_add": (lambda a, i, v: a.index_add(0, i, v), [A, ROWS, random(4, 3)]),
+    "index_fill": (lambda a, i: a.index_fill(0, i, 2.5), [A, ROWS]),
+    "index_copy": (lambda a, i, v: a.index_copy(1, i, v), [A, torch.tensor([2, 0]), random(4, 2)]),
     "index_select": (lambda a, i: a.index_select(0, i), [A, ROWS]),
     "gather": (lambda a, i: a.gather(0, i), [A, torch.tensor([[0, 3, 1], [2, 2, 0]])]),
     "scatter_add": (lambda a, i, v: a.scatter_add(0, i, v), [A, torch.tensor([[0, 3, 1], [2, 2, 0]]), random(2, 3)]),
