@@ -10,6 +10,7 @@ itself, at points that it was not made from, and `make_fx` is there for what thi
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -85,13 +86,25 @@ def _cumprod(x: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Tensor
     return product.movedim(-1, dim)
 
 
+def _mvlgamma(x: Tensor, p: int) -> Tensor:
+    """log Γₚ(x) = p(p − 1)/4 · log π + Σ_{j<p} log Γ(x − j/2)."""
+    halves = torch.arange(p, dtype=x.dtype, device=x.device) / 2
+    return torch.lgamma(x[..., None] - halves).sum(-1) + p * (p - 1) / 4 * math.log(math.pi)
+
+
+_STRAIGHT = {
+    **dict.fromkeys((torch.cumprod, Tensor.cumprod), _cumprod),
+    **dict.fromkeys((torch.mvlgamma, Tensor.mvlgamma, torch.special.multigammaln), _mvlgamma),
+}
+
+
 class _StraightGradients(TorchFunctionMode):
-    """Functions whose gradient looks at values, by ones whose gradient does not."""
+    """Functions that look at values by ones that do not, and nor do their gradients."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        return (_cumprod if func in (torch.cumprod, Tensor.cumprod) else func)(*args, **(kwargs or {}))
+        return _STRAIGHT.get(func, func)(*args, **(kwargs or {}))
 
 
 def record(function: Function, q: Tensor) -> GraphModule:

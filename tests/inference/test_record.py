@@ -38,6 +38,7 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "outputs saved for the gradient": lambda q: torch.tanh(q).sum() * torch.sqrt(1 + q[0] ** 2),
     "factor": lambda q: torch.linalg.cholesky_ex(torch.eye(4).double() * (1 + q[0] ** 2) + MATRIX @ MATRIX.mT)[0].sum(),
     "linear": lambda q: (q * DATA).sum(),
+    "multivariate gamma function": lambda q: (torch.mvlgamma(q.exp() + 1, 3) * DATA).sum(),
     "cumulative product": lambda q: (q.cumprod(0) * DATA).sum(),
     "cumulative product through zeros": lambda q: ((q * torch.tensor([1, 0, 1, 0])).cumprod(-1) * DATA).sum(),
     "cumulative product of columns": lambda q: (torch.cumprod(q[:, None] + MATRIX, dim=0) ** 2).sum(),
