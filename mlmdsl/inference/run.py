@@ -1,20 +1,19 @@
 """One call from a Pyro model to draws, whichever kernel draws them.
 
-The default layout of the vectorised kernel is 8 chains of 500 draws. Measured on two cores, means of four seeds; tune is a
+The default layout of the vectorised kernel is 8 chains of 500 draws. Measured on two cores, means of twelve seeds; tune is a
 chain's, ESS and R-hat are the worst of all parameters. The varying-intercept model of the cheese data, not marginalised, and
 the varying-slope model, marginalised, whose posterior is the hardest to mix in of the four:
 
                                      varying intercept                     varying slope
     chains × draws   tune     time    ESS    R-hat   ESS/s         time    ESS    R-hat   ESS/s
-          4 × 1000    800   0.23 s   1380    1.004    6100       0.22 s    780    1.004    3500
-          8 × 500     400   0.19 s   1390    1.006    7100       0.21 s    820    1.010    4000
-         16 × 250     200   0.19 s   1160    1.014    6100       0.16 s    850    1.017    5200
-         32 × 125     100   0.27 s   1140    1.031    4200       0.15 s    850    1.030    5500
+          4 × 1000    800   0.18 s   1450    1.004    8200       0.18 s    780    1.005    4400
+          8 × 500     400   0.10 s   1390    1.008   14300       0.10 s    810    1.009    7900
+         16 × 250     200   0.12 s   1200    1.015   10200       0.10 s    880    1.019    9000
+         32 × 125     100   0.11 s   1200    1.028   12400       0.08 s    840    1.032   10600
 
-The times are from before chains were taken eight at a time (`native/lanes.h`): a step of eight now costs what one of four does,
-and beyond that time grows with the chains. R-hat of short chains is noisy and cannot be told from bad mixing. Eight chains are
-the most whose R-hat stays near 1.01 or below when nothing is wrong, and they can share up to eight processors where a gradient
-is expensive.
+A step of eight chains costs what one of four does (`native/lanes.h`), and beyond that time grows with the chains. R-hat of short
+chains is noisy and cannot be told from bad mixing. Eight chains are the most whose R-hat stays near 1.01 or below when nothing
+is wrong, and they can share up to eight processors where a gradient is expensive.
 """
 
 from __future__ import annotations
