@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +22,7 @@ from torch.distributions import Distribution, Independent
 
 from mlmdsl.followed import Followed, follow
 from mlmdsl.inference.batching import at_once, over_draws
+from mlmdsl.inference.sites import isolated_randomness
 from mlmdsl.language.rows import empty
 from mlmdsl.recovery import Values, conditioned, flattened
 from mlmdsl.runtime.columns import Columns
@@ -96,21 +96,13 @@ def pointwise(
         return {name: filled.result() for name, filled in targets.items() if filled.seen.any()}
 
     incomplete = dict.fromkeys(site.target for site in sites if site.is_incomplete)
-    with _random_state(seed, like):
+    (word,) = np.random.SeedSequence([seed, _STREAM]).generate_state(1, np.uint64).tolist()
+    with isolated_randomness(word >> 1):
         return Pointwise(
             run(_log_density, True) if log_likelihood and sites else {},
             run(_drawn, False) if predictive and sites else {},
             tuple(incomplete) if log_likelihood else (),
         )
-
-
-@contextmanager
-def _random_state(seed: int, like: Tensor) -> Iterator[None]:
-    """A random state that follows from the seed, and the old one afterwards."""
-    with torch.random.fork_rng(devices=[like.device] if like.device.type == "cuda" else []):
-        (word,) = np.random.SeedSequence([seed, _STREAM]).generate_state(1, np.uint64).tolist()
-        torch.manual_seed(word >> 1)
-        yield
 
 
 # ── one observed site ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -109,6 +109,14 @@ def recorded_values(module: GraphModule, example: Sequence[Tensor]) -> dict[Node
     return recorder.values
 
 
+def agree(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> bool:
+    """Whether two forms of one function gave the same: sums in another order, and so rounding, are all that may differ."""
+    tolerance = 1e-8 if wanted[0].dtype == torch.float64 else 1e-3
+    return all(
+        torch.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True) for a, b in zip(found, wanted, strict=True)
+    )
+
+
 def _forget_unused(module: GraphModule) -> None:
     used = {node.target for node in module.graph.nodes if node.op == "get_attr"}
     for name, _ in list(module.named_buffers()):

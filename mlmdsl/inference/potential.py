@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.fx import GraphModule
 
 from mlmdsl.inference.batching import silent_vmap
-from mlmdsl.inference.graph import simplify
+from mlmdsl.inference.graph import agree, simplify
 from mlmdsl.inference.record import Function, NotRecordable, by_autograd, functional, record
 from mlmdsl.inference.sites import Sites, isolated_randomness
 
@@ -56,7 +56,7 @@ def build_potential(sites: Sites, chains: int, seed: int = 0) -> Potential:
             found, wanted = graph(-points), batched(-points)
     except Exception as error:  # make_fx raises whatever the model's operations raise under tracing
         return Potential(_quiet(batched), None, f"the model runs unrecorded, which is slower: {_first_line(error)}")
-    if not _agree(found, wanted):
+    if not agree(found, wanted):
         return Potential(
             _quiet(batched), None, "the model runs unrecorded, which is slower: its course depends on values"
         )
@@ -79,7 +79,7 @@ def record_gradient(
         wanted = [by_autograd(sites.potential, q) for q in -points]
     except Exception as error:  # whatever the model's operations raise
         raise NotRecordable(_first_line(error)) from error
-    if not all(_agree(each, exact) for each, exact in zip(found, wanted, strict=True)):
+    if not all(agree(each, exact) for each, exact in zip(found, wanted, strict=True)):
         raise NotRecordable("the model's course depends on values")
     return graph, points[0]
 
@@ -102,16 +102,8 @@ def _check_batched(sites: Sites, batched: GradientAndValue, points: Tensor) -> N
         raise NotVectorizable(_first_line(error)) from error
     for row in range(min(2, len(points))):
         wanted = torch.func.grad_and_value(sites.potential)(points[row])
-        if not _agree((gradient[row], value[row]), wanted):
+        if not agree((gradient[row], value[row]), wanted):
             raise NotVectorizable("run for many chains at once, it gives another density than run for one")
-
-
-def _agree(found: tuple[Tensor, ...], wanted: tuple[Tensor, ...]) -> bool:
-    # batching reorders sums: rounding, and nothing else, may differ
-    tolerance = 1e-8 if wanted[0].dtype == torch.float64 else 1e-3
-    return all(
-        torch.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True) for a, b in zip(found, wanted, strict=True)
-    )
 
 
 def _points(sites: Sites, chains: int, seed: int) -> Tensor:

@@ -19,14 +19,14 @@ static void own_rows(void *given, int64_t mine, int64_t threads)
     for (int64_t first = mine * LANES; first < r->rows; first += threads * LANES) {
         for (int64_t lane = 0; lane < LANES; lane++) {
             const real *row = r->q + (first + lane < r->rows ? first + lane : r->rows - 1) * n;
-            for (int64_t i = 0; i < n; i++) q[i * LANES + lane] = row[i];
+            for (int64_t i = 0; i < n; i++) LANE(q, i) = row[i];
         }
         void *in = q, *out[2] = {g, u};
         r->gradient(&in, out, r->constant, work + (2 * n + 1) * LANES * sizeof(real));
         for (int64_t lane = 0; lane < LANES && first + lane < r->rows; lane++) {
             real *row = r->g + (first + lane) * n;
-            for (int64_t i = 0; i < n; i++) row[i] = g[i * LANES + lane];
-            r->u[first + lane] = u[lane];
+            for (int64_t i = 0; i < n; i++) row[i] = LANE(g, i);
+            r->u[first + lane] = LANE(u, 0);
         }
     }
 }
