@@ -24,6 +24,9 @@ LAYERS = ("language", "compiler", "data", "runtime", "inference", "results")
 ALONE = ("runtime", "inference", "results")
 """Folders that import none of the others: they serve any Pyro program."""
 
+FOUNDATION = {"cache"}
+"""Modules beside the folders that import nothing of the project, so every folder may import them."""
+
 
 def imported(path: Path) -> Iterator[str]:
     """The project's modules that a file imports, wherever in it the import stands."""
@@ -48,8 +51,13 @@ def test_a_folder_imports_only_those_before_it(folder: str) -> None:
     allowed = {folder} if folder in ALONE else {*LAYERS[: LAYERS.index(folder)], folder} - set(ALONE)
     assert modules(folder)
     for path in modules(folder):
-        wrong = [name for name in imported(path) if name.split(".")[1] not in allowed]
+        wrong = [name for name in imported(path) if name.split(".")[1] not in allowed | FOUNDATION]
         assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
+
+
+@pytest.mark.parametrize("name", sorted(FOUNDATION))
+def test_the_foundation_imports_nothing_of_the_project(name: str) -> None:
+    assert not list(imported(PACKAGE / f"{name}.py"))
 
 
 def test_every_folder_has_its_layer() -> None:

@@ -22,6 +22,8 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from mlmdsl.cache import private_folder
+
 FLAGS = (
     *("-O2", "-march=native", "-ftree-vectorize", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd"),
     *("-fPIC", "-shared", "-pthread", "-w", "-std=gnu11"),
@@ -103,20 +105,14 @@ def find_compiler() -> tuple[str, ...]:
 
 
 def cache_folder() -> Path:
-    """Where libraries are kept, readable by their user alone; a temporary folder where there is no home.
+    """Where libraries are kept: a folder that no other user can write to.
 
     Raises:
-        NoCompiler: no folder can be made.
+        NoCompiler: there is none.
     """
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    for folder in (Path(base) / "mlmdsl" / "native", Path(tempfile.gettempdir()) / f"mlmdsl-{os.getuid()}" / "native"):
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError:
-            continue
-        if os.access(folder, os.W_OK) and folder.stat().st_uid == os.getuid():
-            return folder
-    raise NoCompiler("there is no folder to keep compiled code in")
+    if (folder := private_folder("native")) is None:
+        raise NoCompiler("there is no folder to keep compiled code in that others cannot write to")
+    return folder
 
 
 @cache
