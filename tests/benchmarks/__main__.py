@@ -18,12 +18,13 @@ from typing import NamedTuple
 
 
 class Part(NamedTuple):
-    """A module of this folder, what it measures, which common flags it takes, and the flags of a quick look."""
+    """A module of this folder, what it measures, which common flags it takes, the flags and the models of a quick look."""
 
     name: str
     about: str
     takes: tuple[str, ...] = ()
     quick: tuple[str, ...] = ()
+    quick_models: str = "varying_intercept"
 
 
 PARTS = (
@@ -37,8 +38,14 @@ PARTS = (
     Part("rows", "cost of a gradient, by number of rows"),
     Part("groups", "cost of a gradient, by number of groups"),
     Part("centring", "centred and non-centred effects"),
+    Part(
+        "convergence",
+        "hard models: which converge by default, and in what time",
+        ("models", "peers", "seeds"),
+        ("--timeout", "60"),
+        "poisson_glm,funnel",
+    ),
 )
-QUICK_MODELS = "varying_intercept"
 
 
 def command(part: Part, options: argparse.Namespace) -> list[str]:
@@ -46,6 +53,8 @@ def command(part: Part, options: argparse.Namespace) -> list[str]:
     found = [sys.executable, "-m", f"tests.benchmarks.{part.name}"]
     for flag in part.takes:
         value = getattr(options, flag)
+        if flag == "models" and value is None and options.quick:
+            value = part.quick_models
         if value is not None:
             found += [f"--{flag}", str(value)]
     return [*found, *(part.quick if options.quick else ())]
@@ -65,7 +74,7 @@ def failed(parts: Sequence[Part], options: argparse.Namespace) -> list[str]:
 
 def main() -> None:
     known = {part.name: part for part in PARTS}
-    listed = "\n".join(f"  {part.name:<10} {part.about}" for part in PARTS)
+    listed = "\n".join(f"  {part.name:<11} {part.about}" for part in PARTS)
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
         description=__doc__,
@@ -73,16 +82,14 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help="default: all")
-    parser.add_argument("--models", metavar="NAME,…", help="which cheese models (default: all four)")
+    parser.add_argument("--models", metavar="NAME,…", help="of those that the parts have (default: all)")
     parser.add_argument("--peers", metavar="NAME,…", help="of numpyro, pymc, pyro; or none (default: numpyro,pymc)")
     parser.add_argument("--seeds", type=int, metavar="N", help="runs, with the seeds 0 … N−1 (default: 1)")
-    parser.add_argument("--quick", action="store_true", help=f"smaller sizes, and of the models {QUICK_MODELS}")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, and one or two of the models")
     options = parser.parse_args()
     unknown = [name for name in options.parts if name not in known]
     if unknown:
         parser.error(f"no part {', '.join(unknown)}: choose of {', '.join(known)}")
-    if options.quick and options.models is None:
-        options.models = QUICK_MODELS
     wrong = failed([known[name] for name in options.parts] or PARTS, options)
     if wrong:
         sys.exit(f"failed: {', '.join(wrong)}")

@@ -47,15 +47,18 @@ Runner = Callable[[int], Result]
 
 
 def worst(samples: Mapping[str, Any]) -> tuple[float, float]:
-    """The smallest bulk ESS and the greatest R-hat (NaN of one chain) of all elements that vary, of arrays (chain, draw, …)."""
+    """The smallest bulk ESS and the greatest R-hat (NaN of one chain) of all elements that vary, of arrays (chain, draw, …).
+
+    Where chains stand still, each at a place of its own, both are undefined: they count as an ESS of 0 and an infinite R-hat.
+    """
     import arviz as az
 
     columns = [np.asarray(value).reshape(*value.shape[:2], -1) for value in samples.values()]
     flat = np.concatenate(columns, axis=2)
-    flat = flat[:, :, flat.std((0, 1)) > 1e-9]
+    flat = flat[:, :, ~(flat.std((0, 1)) <= 1e-9)]
     data = az.convert_to_dataset({"x": flat})
-    rhat = float(az.rhat(data)["x"].max()) if len(flat) > 1 else float("nan")
-    return float(az.ess(data)["x"].min()), rhat
+    rhat = float(np.nan_to_num(az.rhat(data)["x"], nan=np.inf).max()) if len(flat) > 1 else float("nan")
+    return float(np.nan_to_num(az.ess(data)["x"], nan=0.0).min()), rhat
 
 
 def over_seeds(results: Sequence[Result]) -> Result:
@@ -95,12 +98,14 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
     console.print(table)
 
 
-def flags(doc: str | None, models: bool = True, seeds: bool = True) -> argparse.ArgumentParser:
-    """The flags that parts have in common."""
+def flags(
+    doc: str | None, models: bool = True, seeds: bool = True, known: Sequence[str] = CHEESE
+) -> argparse.ArgumentParser:
+    """The flags that parts have in common; `known` are the models that a part may be asked for."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     if models:
         parser.add_argument(
-            "--models", type=_names(CHEESE), default=CHEESE, metavar="NAME,…", help="which cheese models"
+            "--models", type=_names(known), default=known, metavar="NAME,…", help=f"of {', '.join(known)}"
         )
     parser.add_argument(
         "--peers", type=_names((*PEERS, "none")), default=DEFAULT_PEERS, metavar="NAME,…",
