@@ -6,13 +6,28 @@ if TYPE_CHECKING:
     from mlmdsl.driver import Bound, Spec, load, parse
     from mlmdsl.language.errors import DataError, Diagnostic, MlmError, SpecError
     from mlmdsl.library import shipped
+    from mlmdsl.results.findings import DiagnosticWarning, Finding
     from mlmdsl.results.fit import Fit
 
-__all__ = ["Bound", "DataError", "Diagnostic", "Fit", "MlmError", "Spec", "SpecError", "load", "parse", "shipped"]
+__all__ = [
+    "Bound",
+    "DataError",
+    "Diagnostic",
+    "DiagnosticWarning",
+    "Finding",
+    "Fit",
+    "MlmError",
+    "Spec",
+    "SpecError",
+    "load",
+    "parse",
+    "shipped",
+]
 
 _HOMES = {
     **dict.fromkeys(("Bound", "Spec", "load", "parse"), "mlmdsl.driver"),
     **dict.fromkeys(("DataError", "Diagnostic", "MlmError", "SpecError"), "mlmdsl.language.errors"),
+    **dict.fromkeys(("DiagnosticWarning", "Finding"), "mlmdsl.results.findings"),
     "Fit": "mlmdsl.results.fit",
     "shipped": "mlmdsl.library",
 }

@@ -98,7 +98,7 @@ def run(
         fit = _sample(bound, chosen, quiet, sampling)
         status = _save(fit, output, quiet)
         report(_summary(fit, format_))
-        say(_postscript(fit), quiet)
+        _say_how(fit, quiet)
         _finish(fit, status, strict)
 
 
@@ -178,24 +178,26 @@ def _summary(fit: Fit, format_: str) -> str:
     return writers[format_](fit)
 
 
-def _postscript(fit: Fit) -> str:
-    """What stands on stderr after a summary: how the draws were made, and all there is to warn of."""
-    from mlmdsl.describe import findings_text, run_text
+def _say_how(fit: Fit, quiet: bool) -> None:
+    """After a summary, on stderr: how the draws were made, and all there is to warn of; that alone with `--quiet`."""
+    from mlmdsl.describe import run_text
+    from mlmdsl.results.findings import findings_text
 
-    lines = [run_text(fit.run), *(f"warning: {warning}" for warning in fit.run.warnings)]
-    if fit.run.interrupted:
-        lines.append(f"warning: interrupted; this is the summary of {fit.run.chains} × {fit.run.draws} draws")
-    if fit.findings:
-        lines.append(findings_text(fit.findings))
-    return "\n".join(lines)
+    say(run_text(fit.run), quiet)
+    shown = [finding for finding in fit.findings if not quiet or finding.severity != "note"]
+    if shown:
+        complain(findings_text(shown))
 
 
 @contextmanager
 def _python_warnings(quiet: bool) -> Iterator[None]:
-    """Libraries' warnings go to stderr; `--quiet` wants none there."""
+    """Libraries' warnings go to stderr, unless `--quiet`; findings are said under the summary."""
+    from mlmdsl.results.findings import DiagnosticWarning
+
     with warnings.catch_warnings():
         if quiet:
             warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore", DiagnosticWarning)
         yield
 
 
@@ -306,7 +308,7 @@ def summary(fit: Path, format_: str, quiet: bool, strict: bool) -> None:
     with reported():
         loaded = _load(fit)
         report(_summary(loaded, format_))
-        say(_postscript(loaded), quiet)
+        _say_how(loaded, quiet)
         _finish_reading(loaded, strict)
 
 

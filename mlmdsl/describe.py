@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from mlmdsl.data.tables import ColumnSummary
     from mlmdsl.driver import Bound, BoundArgument
     from mlmdsl.library import Shipped
-    from mlmdsl.results.findings import Finding
     from mlmdsl.results.fit import Fit, Run
 
 _TIMINGS = {
@@ -147,25 +146,24 @@ def shipped_lines(specs: Sequence[Shipped]) -> str:
 # ── fits ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def findings_text(findings: Sequence[Finding]) -> str:
-    """What was found and what to do about it, the gravest first."""
-    return "\n".join(f"{finding.level}: {finding.message}\n  {finding.remedy}" for finding in findings)
-
-
 def diagnosis(fit: Fit) -> str:
     """The findings, and the worst figures."""
+    from mlmdsl.results.findings import findings_text
+
     return "\n".join([*([findings_text(fit.findings)] if fit.findings else []), _verdict(fit)])
 
 
 def diagnosis_json(fit: Fit) -> str:
-    """One object: `ok`, and `findings`, a list of level, message, remedy."""
-    return as_json({"ok": fit.ok, "findings": [asdict(finding) for finding in fit.findings]})
+    """One object: `ok`, and `findings`, a list of code, severity, parameters, values, message, remedy."""
+    from mlmdsl.results.report import described
+
+    return as_json({"ok": fit.ok, "findings": [described(finding) for finding in fit.findings]})
 
 
 def diagnosis_csv(fit: Fit) -> str:
     """The findings, a line each."""
-    rows = [(finding.level, finding.message, finding.remedy) for finding in fit.findings]
-    return as_csv(("level", "message", "remedy"), rows)
+    rows = [(f.code, f.severity, " ".join(f.parameters), f.message, f.remedy) for f in fit.findings]
+    return as_csv(("code", "severity", "parameters", "message", "remedy"), rows)
 
 
 def _verdict(fit: Fit) -> str:

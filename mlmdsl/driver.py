@@ -352,11 +352,13 @@ class Bound:
 
         `log_likelihood` and `predictive` add, for each draw, the log likelihood of each observed row and a new draw of
         it: `fit.idata` has them as `log_likelihood` and `posterior_predictive`. Each is draws × rows numbers.
-        `centring` is `auto`, `centred` or `noncentred`, for all effects or by the effect's name.
+        `centring` is `auto`, `centred` or `noncentred`, for all effects or by the effect's name. Where the draws cannot be
+        relied on, a DiagnosticWarning says so, and `fit.findings` what was found.
         """
+        from mlmdsl.results.findings import warn_of
         from mlmdsl.sampling import sample_bound
 
-        return sample_bound(
+        fit = sample_bound(
             self,
             seed=seed,
             chains=chains,
@@ -375,6 +377,8 @@ class Bound:
             log_likelihood=log_likelihood,
             predictive=predictive,
         )
+        warn_of(fit, stacklevel=2)
+        return fit
 
 
 def _shown(value: object) -> str:

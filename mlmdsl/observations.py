@@ -16,6 +16,7 @@ from mlmdsl.language.types import Array, Axis
 if TYPE_CHECKING:
     from mlmdsl.driver import Bound, DType
     from mlmdsl.pointwise import Pointwise, Rows
+    from mlmdsl.results.findings import Finding
     from mlmdsl.results.fit import Dim, Fit, Labelled
 
 Values = npt.NDArray[np.float64]
@@ -73,12 +74,15 @@ def with_rows(bound: Bound, fit: Fit, rows: Pointwise) -> Fit:
     """
     likelihood = {name: _labelled(bound, name, found, True) for name, found in rows.log_likelihood.items()}
     predictive = {name: _labelled(bound, name, found, False) for name, found in rows.predictive.items()}
-    said = [
-        f"log_likelihood has no row for a vector of `{name}` with missing entries: it has no density of its own"
-        for name in rows.incomplete
-    ]
-    run = replace(fit.run, warnings=(*fit.run.warnings, *said))
+    run = replace(fit.run, findings=(*fit.run.findings, *(_without_rows(name) for name in rows.incomplete)))
     return replace(fit, run=run, log_likelihood=likelihood or None, posterior_predictive=predictive or None)
+
+
+def _without_rows(name: str) -> Finding:
+    from mlmdsl.results.findings import Finding
+
+    message = f"log_likelihood has no row for a vector of `{name}` with missing entries: it has no density of its own"
+    return Finding("no_density", "note", message, parameters=(name,))
 
 
 def _labelled(bound: Bound, name: str, rows: Rows, complete: bool) -> Labelled:

@@ -97,7 +97,7 @@ fit_output = click.option("-o", "--output", metavar="FILE", type=_FILE, help="Wr
 format_ = click.option(
     "--format", "format_", type=click.Choice(FORMATS), default="table", show_default=True, help="Of the report."
 )
-quiet = click.option("--quiet", is_flag=True, help="Nothing on stderr but errors.")
+quiet = click.option("--quiet", is_flag=True, help="Nothing on stderr but errors, and what is wrong with the draws.")
 strict = click.option("--strict", is_flag=True, help="Exit with status 1 where the diagnostics fail.")
 seed = click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), metavar="N",

@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -228,6 +228,7 @@ def as_fit(
     dtype: str,
 ) -> Fit:
     """The draws of a run with the names, axes and labels of the spec."""
+    from mlmdsl.results.findings import Finding
     from mlmdsl.results.fit import Fit, Run
 
     variables, values = described(bound, result.samples)
@@ -246,7 +247,7 @@ def as_fit(
         timing=dict(timing),
         gradient_evaluations=result.gradient_evaluations,
         divergences=int(np.sum(result.stats["diverging"])) if "diverging" in result.stats else 0,
-        warnings=result.warnings,
+        findings=tuple(Finding(**asdict(remark)) for remark in result.remarks),
         versions=versions(),
         interrupted=result.interrupted,
         centring={name: (float(c.mean()), float(c.min()), float(c.max())) for name, c in result.centring.items()},

@@ -43,7 +43,7 @@ TABLE = "group,y\na,1.0\nb,2.0\na,1.5\nb,2.5\na,0.5\n"
 SHORT = ("--chains", "4", "--draws", "100", "--tune", "100")
 RUN_KEYS = [
     "spec", "model", "seed", "chains", "draws", "tune", "kernel", "device", "marginalized", "centring",
-    "timing", "gradient_evaluations", "divergences", "warnings", "summary",
+    "timing", "gradient_evaluations", "divergences", "warnings", "findings", "summary",
 ]  # fmt: skip
 TIMING_KEYS = ["import_s", "compile_s", "warmup_s", "sample_s", "recover_s", "total_s"]
 ROW_KEYS = [
@@ -195,9 +195,11 @@ def test_run_prints_the_summary_and_saves_the_draws(saved: tuple[Result, Path]) 
 
 def test_run_as_json(spec: Path) -> None:
     done = mlmdsl("run", spec, *SHORT, "--seed", "11", "--format", "json", "--quiet")
-    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.exit_code == 0
     report = json.loads(done.stdout)
     assert list(report) == RUN_KEYS
+    assert {line.split(":")[0] for line in done.stderr.splitlines() if line[:1] != " "} <= {"warning", "error"}
+    assert all(f"warning: {message}\n" in done.stderr for message in report["warnings"])
     assert list(report["timing"]) == TIMING_KEYS
     assert [list(row) for row in report["summary"]] == [ROW_KEYS, ROW_KEYS]
     assert [report[name] for name in RUN_KEYS[1:8]] == ["centre", 11, 4, 100, 100, "vectorized", "cpu"]
@@ -221,7 +223,7 @@ def test_strict_fails_where_the_diagnostics_do(spec: Path) -> None:
     strict = mlmdsl("run", spec, *short, "--strict", "--quiet")
     assert (lax.exit_code, strict.exit_code) == (0, 1)
     assert "warning: 3 draws a chain: nothing can be diagnosed\n  draw more" in lax.stderr
-    assert strict.stderr == ""
+    assert strict.stderr == "warning: 3 draws a chain: nothing can be diagnosed\n  draw more: --draws 1000\n"
     assert strict.stdout.startswith("parameter")
 
 
@@ -325,7 +327,7 @@ def test_diagnose(tmp_path: Path) -> None:
     assert mlmdsl("diagnose", tmp_path / "bad.nc").exit_code == 0
     found = json.loads(mlmdsl("diagnose", tmp_path / "bad.nc", "--format", "json").stdout)
     assert found["ok"] is False
-    assert {finding["level"] for finding in found["findings"]} == {"warning"}
+    assert {finding["severity"] for finding in found["findings"]} == {"error", "warning"}
     rows = list(csv.DictReader(io.StringIO(mlmdsl("diagnose", tmp_path / "bad.nc", "--format", "csv").stdout)))
     assert [row["message"] for row in rows] == [finding["message"] for finding in found["findings"]]
 

@@ -124,7 +124,7 @@ def test_a_vector_with_missing_entries_has_none() -> None:
     fit = fit_of(bound(VECTORS, Y=Y), μ=μ, Y=draws(1))
     assert fit.log_likelihood is not None
     assert fit.log_likelihood["Y"].dims == (Dim("Y_observed", 2, ("1", "3")),)
-    assert "no row for a vector of `Y`" in fit.run.warnings[-1]
+    assert "no row for a vector of `Y`" in fit.run.findings[-1].message
 
 
 def test_factors_are_no_rows() -> None:

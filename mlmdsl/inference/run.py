@@ -28,7 +28,7 @@ import torch
 
 from mlmdsl.inference.centring import Centring, Learned, centred
 from mlmdsl.inference.checkpoint import identity, read_centring, read_checkpoint, saver, write_checkpoint
-from mlmdsl.inference.draws import Draws, Kernel, Phase, Progress, ProgressCallback, UnsupportedModel
+from mlmdsl.inference.draws import Draws, Kernel, Phase, Progress, ProgressCallback, Remark, UnsupportedModel
 from mlmdsl.inference.engine import build_engine
 from mlmdsl.inference.potential import NotVectorizable
 from mlmdsl.inference.recover import recover
@@ -37,7 +37,7 @@ from mlmdsl.inference.settings import Raw, Settings
 from mlmdsl.inference.sites import Sites, read_sites
 from mlmdsl.inference.stock import sample_stock
 
-__all__ = ["Draws", "Kernel", "Phase", "Progress", "UnsupportedModel", "sample"]
+__all__ = ["Draws", "Kernel", "Phase", "Progress", "Remark", "UnsupportedModel", "sample"]
 
 TOTAL_DRAWS = 4000
 CHAINS = {"vectorized": 8, "pyro": 4}
@@ -70,13 +70,13 @@ def sample(
     have had uninterrupted. `centring` names location-scale sites and how each is sampled: centred, not centred, or
     `auto`, by what the data say of each of its elements in a short run before the warm-up (`inference.centring`).
 
-    Without `target_accept` the target is 0.8, and 0.95 where transitions diverge late in warm-up (`warnings` says so).
+    Without `target_accept` the target is 0.8, and 0.95 where transitions diverge late in warm-up (`remarks` says so).
     `lengthen` is called with the unconstrained draws (chain, draw, D) once all are there, and says how many times as
     long the vectorised run should be; one transition of so many is then kept. A run is lengthened by some ten seconds
     at most, by an estimate from counts of operations.
 
     An interrupt while sampling returns what was drawn, once each chain has a few draws; during warm-up it propagates.
-    A model that cannot be run for many chains at once is sampled by the stock kernel, and `warnings` says why.
+    A model that cannot be run for many chains at once is sampled by the stock kernel, and `remarks` says why.
 
     Raises UnsupportedModel for discrete latent sites, ValueError for settings out of range, for a checkpoint of
     another run, and where no starting point has a finite density.
@@ -92,7 +92,10 @@ def sample(
             return after_pilot(finished(sites, settings, raw, "vectorized"), learned)
         except NotVectorizable as reason:
             settings = choose_settings("pyro", chains, draws, tune, seed, target_accept, max_depth)
-            note = f"the stock Pyro kernel was used, since the model cannot be run for many chains at once: {reason}"
+            note = Remark(
+                "stock_kernel",
+                f"the stock Pyro kernel was used, since the model cannot be run for many chains at once: {reason}",
+            )
             drawn = finished(sites, settings, sample_stock(sites, settings, progress), "pyro", (note,))
             return after_pilot(drawn, learned)
     if checkpoint is not None or resume is not None:
@@ -159,7 +162,7 @@ def _vectorized(
     return replace(raw, compile_s=raw.compile_s + built_s)
 
 
-def finished(sites: Sites, settings: Settings, raw: Raw, kernel: Kernel, warnings: tuple[str, ...] = ()) -> Draws:
+def finished(sites: Sites, settings: Settings, raw: Raw, kernel: Kernel, remarks: tuple[Remark, ...] = ()) -> Draws:
     """Give the draws the names and shapes of the model's sites."""
     started = perf_counter()
     samples = recover(sites, raw.positions, settings.seed)
@@ -173,7 +176,7 @@ def finished(sites: Sites, settings: Settings, raw: Raw, kernel: Kernel, warning
         compile_s=raw.compile_s,
         gradient_evaluations=raw.gradient_evaluations,
         kernel=kernel,
-        warnings=raw.warnings + warnings,
+        remarks=raw.remarks + remarks,
         interrupted=raw.interrupted,
         chains=chains,
         draws=draws,

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from mlmdsl.inference.adaptation import StepSize, Window, reasonable_step, schedule
-from mlmdsl.inference.draws import Array, Progress, ProgressCallback
+from mlmdsl.inference.draws import Array, Progress, ProgressCallback, Remark
 from mlmdsl.inference.engine import Engine
 from mlmdsl.inference.metric import Metric, estimate_metric, unit_metric
 from mlmdsl.inference.settings import ENOUGH_DRAWS, INITIAL_TRIES, RAISED_TARGET, Raw, Settings
@@ -298,7 +298,7 @@ class Sampler:
             gradient_evaluations=float(session.gradients),
             interrupted=interrupted,
             compile_s=self.engine.compile_s,
-            warnings=(*self.engine.notes, *self._remarks(session)),
+            remarks=(*(Remark("slow_steps", note) for note in self.engine.notes), *self._remarks(session)),
             thin=thin,
         )
 
@@ -307,11 +307,13 @@ class Sampler:
         flat = session.metric.position(kept[..., len(COLUMNS) :].reshape(-1, self.dim))
         return flat.reshape(*kept.shape[:2], self.dim)
 
-    def _remarks(self, session: Session) -> Iterator[str]:
+    def _remarks(self, session: Session) -> Iterator[Remark]:
         if session.step.target > self.settings.target_accept:
-            yield (
+            yield Remark(
+                "target_raised",
                 f"transitions diverged late in warm-up, so the target acceptance was raised "
-                f"from {self.settings.target_accept} to {session.step.target}"
+                f"from {self.settings.target_accept} to {session.step.target}",
+                values=(session.step.target,),
             )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mlmdsl.inference.draws import Array
+from mlmdsl.inference.draws import Array, Remark
 
 INITIAL_TRIES = 1000
 """How often a starting point is drawn again before the model is held to be wrong."""
@@ -40,5 +40,5 @@ class Raw:
     gradient_evaluations: float
     interrupted: bool = False
     compile_s: float = 0.0
-    warnings: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     thin: int = 1

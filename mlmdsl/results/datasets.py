@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from mlmdsl.results.fit import Dim, Fit, Labelled, Run, Variable
+from mlmdsl.results.fit import Dim, Fit, Labelled, Variable
 
 SAMPLE_DIMS = ("chain", "draw")
 
@@ -49,13 +49,17 @@ def build_datasets(fit: Fit) -> dict[str, xr.Dataset]:
     return datasets | ({"observed_data": _dataset(observed, (), naming)} if observed else {})
 
 
-def root_attributes(run: Run) -> dict[str, Any]:
-    """The attributes of the whole: ArviZ's, and the run as JSON."""
+def root_attributes(fit: Fit) -> dict[str, Any]:
+    """The attributes of the whole: ArviZ's, and as JSON the run, and what was found without the parameters."""
+    run = fit.run
+    found = [[finding.code, finding.severity, finding.message, finding.remedy] for finding in fit.findings]
+    names = ("code", "severity", "message", "remedy")
     return {
         "inference_library": "mlmdsl",
         "inference_library_version": run.versions.get("mlmdsl", ""),
         "sampling_time": run.timing.get("sample_s", float("nan")),
         "mlmdsl_format": FORMAT,
+        "mlmdsl_findings": json.dumps([dict(zip(names, each, strict=True)) for each in found], ensure_ascii=False),
         "mlmdsl_run": json.dumps(run.to_dict(), ensure_ascii=False),
     }
 

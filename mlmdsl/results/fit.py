@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from mlmdsl.results.findings import Finding, diagnose
+from mlmdsl.results.findings import Finding, diagnose, findings_text, layout
 from mlmdsl.results.summary import Row, summarise
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class Run:
 
     `timing` has the keys import_s, compile_s, warmup_s, sample_s, recover_s, total_s, as far as they are known.
     `gradient_evaluations` is the mean over chains. `centring` tells of each effect that has it how centred it was
-    sampled, from 0 to 1: the mean, the least and the greatest of its elements.
+    sampled, from 0 to 1: the mean, the least and the greatest of its elements. `findings` are those of the run itself, which
+    its draws do not tell.
     """
 
     spec: str
@@ -85,7 +86,7 @@ class Run:
     timing: Mapping[str, float] = field(default_factory=dict)
     gradient_evaluations: float | None = None
     divergences: int = 0
-    warnings: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     interrupted: bool = False
     centring: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
@@ -98,19 +99,22 @@ class Run:
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON knows them."""
         centring = {name: list(figures) for name, figures in self.centring.items()}
-        lists = {"marginalized": list(self.marginalized), "warnings": list(self.warnings), "centring": centring}
+        lists = {"marginalized": list(self.marginalized), "centring": centring}
         return asdict(self) | lists
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Run:
         """The inverse of `to_dict`; keys unknown to this version are left out. KeyError where one is missing, but for
-        `centring`, which fits of old have not."""
-        known = {entry.name: values[entry.name] for entry in fields(cls) if entry.name != "centring"}
+        `centring` and `findings`: fits of old have not these, and messages alone under `warnings`."""
+        known = {entry.name: values[entry.name] for entry in fields(cls) if entry.name not in ("centring", "findings")}
         centring = {name: tuple(figures) for name, figures in values.get("centring", {}).items()}
-        return cls(**(known | {name: tuple(known[name]) for name in ("marginalized", "warnings")}), centring=centring)
+        found = [Finding.from_dict(each) for each in values.get("findings", [])]
+        found += [Finding("remark", "note", message) for message in values.get("warnings", [])]
+        known["marginalized"] = tuple(known["marginalized"])
+        return cls(**known, centring=centring, findings=tuple(found))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Fit:
     """The draws of a model and everything needed to read them.
 
@@ -135,6 +139,12 @@ class Fit:
     def __post_init__(self) -> None:
         verify_shapes(self)
 
+    def __repr__(self) -> str:
+        """What was drawn, and below it what is wrong with it."""
+        chains, draws = layout(self)
+        heading = f"Fit of {self.run.model} ({self.run.spec}): {chains} × {draws} draws of {len(self.rows)} figures"
+        return "\n".join([heading, *([findings_text(self.findings)] if self.findings else [])])
+
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """The summary, a row for each entry of each variable."""
@@ -147,8 +157,8 @@ class Fit:
 
     @property
     def ok(self) -> bool:
-        """Whether the diagnostics have nothing to warn of."""
-        return all(finding.level == "note" for finding in self.findings)
+        """Whether there is nothing to warn of: no finding but notes."""
+        return all(finding.severity == "note" for finding in self.findings)
 
     def summary(self, superchains: int | Sequence[int] | None = None) -> pd.DataFrame:
         """The summary as a DataFrame, a row for each entry, in the order of the variables and, within them, Julia's.
@@ -167,7 +177,7 @@ class Fit:
         from mlmdsl.results.arviz_compat import container
         from mlmdsl.results.datasets import build_datasets, root_attributes
 
-        return container(build_datasets(self), root_attributes(self.run))
+        return container(build_datasets(self), root_attributes(self))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a netCDF file that ArviZ opens. The file is there in full or not at all. OSError where that fails."""

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mlmdsl.results.findings import Finding, warnings_of
 from mlmdsl.results.fit import Fit
 from mlmdsl.results.summary import COLUMNS
 
@@ -47,7 +48,8 @@ def to_json(fit: Fit) -> str:
     """One JSON object: how the draws were made, and `summary`, a list of rows. Figures that are not finite are null.
 
     Keys: spec, model, seed, chains, draws, tune, kernel, device, marginalized, centring (of each effect that
-    has it: mean, min, max), timing (seconds), gradient_evaluations (per chain, mean), divergences, warnings, summary.
+    has it: mean, min, max), timing (seconds), gradient_evaluations (per chain, mean), divergences, warnings (messages),
+    findings (each with code, severity, parameters, values, message, remedy), summary.
     """
     run = fit.run
     report = {
@@ -64,19 +66,49 @@ def to_json(fit: Fit) -> str:
         "timing": {name: _finite(run.timing.get(name)) for name in TIMINGS},
         "gradient_evaluations": _finite(run.gradient_evaluations),
         "divergences": run.divergences,
-        "warnings": list(run.warnings),
+        "warnings": list(warnings_of(fit)),
+        "findings": [described(finding) for finding in fit.findings],
         "summary": [{name: _finite(value) for name, value in asdict(row).items()} for row in fit.rows],
     }
     return json.dumps(report, ensure_ascii=False, allow_nan=False, indent=2)
 
 
+def described(finding: Finding) -> dict[str, Any]:
+    """A finding as JSON knows it."""
+    return {
+        "code": finding.code,
+        "severity": finding.severity,
+        "parameters": list(finding.parameters),
+        "values": [_finite(value) for value in finding.values],
+        "message": finding.message,
+        "remedy": finding.remedy,
+    }
+
+
 def to_csv(fit: Fit) -> str:
-    """The summary as CSV under a header line, all digits; undefined figures are NaN."""
+    """The summary as CSV under a header line, all digits; undefined figures are NaN.
+
+    The last column, `findings`, holds the codes of what was found of the row's parameter and of the whole run, notes left
+    out: the rows where it is empty can be relied on.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(["NaN" if value != value else value for value in astuple(row)] for row in fit.rows)
+    writer.writerow([*COLUMNS, "findings"])
+    codes = _codes(fit)
+    for row in fit.rows:
+        figures = ["NaN" if value != value else value for value in astuple(row)]
+        writer.writerow([*figures, " ".join([*codes.get(row.parameter, ()), *codes.get("", ())])])
     return text.getvalue()
+
+
+def _codes(fit: Fit) -> dict[str, list[str]]:
+    """The codes of all findings but notes, by the parameter that they are about; under "" those of the whole run."""
+    found: dict[str, list[str]] = {}
+    for finding in fit.findings:
+        if finding.severity != "note":
+            for name in finding.parameters or ("",):
+                found.setdefault(name, []).append(finding.code)
+    return found
 
 
 def _magnitude(value: float) -> str:

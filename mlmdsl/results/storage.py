@@ -25,7 +25,7 @@ def save(fit: Fit, path: str | os.PathLike[str]) -> None:
         raise FileNotFoundError(f"there is no folder {target.parent}")
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
         written = Path(folder) / "fit.nc"
-        tree(build_datasets(fit), root_attributes(fit.run)).to_netcdf(written, engine=_ENGINE)
+        tree(build_datasets(fit), root_attributes(fit)).to_netcdf(written, engine=_ENGINE)
         os.replace(written, target)
 
 

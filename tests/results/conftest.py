@@ -35,7 +35,6 @@ RUN = Run(
     marginalized=("α", "βⱼ"),
     timing={"import_s": 0.5, "compile_s": 0.25, "warmup_s": 1.0, "sample_s": 2.0, "recover_s": 1.0, "total_s": 4.75},
     gradient_evaluations=1234.5,
-    warnings=("the table has no header «ü»",),
     versions={"mlmdsl": "0.1.0"},
 )
 

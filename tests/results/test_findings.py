@@ -41,7 +41,7 @@ def test_divergences_are_counted_from_the_stats(fit_of: Build) -> None:
     diverging = np.zeros((4, 500), dtype=bool)
     diverging[1, :7] = True
     finding = only(fit_of({"θ": noise()}, stats={"diverging": diverging}))
-    assert finding.level == "warning"
+    assert finding.severity == "warning"
     assert finding.message.startswith("7 of 2000 transitions diverged")
     assert "--target-accept" in finding.remedy
     assert "non-centred" in finding.remedy
@@ -65,7 +65,7 @@ def test_many_short_chains_that_agree_are_only_noted(fit_of: Build) -> None:
     """Autocorrelation time 3: the classic R-hat is about 1.03; the nested one reaches 1.01 if χ²₃ > 38, once in 3e7."""
     fit = fit_of({"θ": short_chains()})
     finding = only(fit)
-    assert finding.level == "note"
+    assert finding.severity == "note"
     assert "nested R-hat of 4 groups" in finding.message
     assert fit.ok
 
@@ -73,7 +73,7 @@ def test_many_short_chains_that_agree_are_only_noted(fit_of: Build) -> None:
 def test_many_short_chains_that_disagree_are_warned_of(fit_of: Build) -> None:
     groups = np.repeat([[0.0], [0.0], [0.0], [3.0]], 32, axis=0)
     fit = fit_of({"θ": short_chains() + groups})
-    assert fit.findings[0].level == "warning"
+    assert fit.findings[0].severity == "warning"
     assert "nested R-hat" in fit.findings[0].message
 
 
@@ -139,4 +139,4 @@ def test_hardly_any_draws(fit_of: Build) -> None:
 def test_warnings_come_before_notes(fit_of: Build) -> None:
     diverging = np.ones((128, 60), dtype=bool)
     fit = fit_of({"θ": short_chains()}, stats={"diverging": diverging})
-    assert [finding.level for finding in fit.findings] == ["warning", "note"]
+    assert [finding.severity for finding in fit.findings] == ["warning", "note"]

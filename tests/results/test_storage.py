@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pytest
 import xarray as xr
 
+from mlmdsl.results.findings import Finding
 from mlmdsl.results.fit import Dim, Fit, FitError, Labelled, Variable
 
 from .conftest import HATTED
@@ -75,7 +76,7 @@ def test_awkward_descriptions_come_back(fit_of: Callable[..., Fit], tmp_path: Pa
         "σ²": np.ones((2, 5), dtype=bool),
     }
     plain = fit_of({"x": np.zeros((2, 5))})
-    fit = Fit(variables, values, replace(plain.run, warnings=("ß" * 100_000,)))
+    fit = Fit(variables, values, replace(plain.run, findings=(Finding("remark", "note", "ß" * 100_000),)))
     fit.save(tmp_path / "fit.nc")
     loaded = Fit.load(tmp_path / "fit.nc")
     assert [(variable.name, variable.kind) for variable in loaded.variables] == [(v.name, v.kind) for v in variables]
