@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from mlmdsl.compiler.calls import call_function
+from mlmdsl.compiler.calls import call_function, elementwise_call
 from mlmdsl.compiler.combinators import combine
 from mlmdsl.compiler.comprehensions import comprehension
 from mlmdsl.compiler.context import Context, keyword_part
-from mlmdsl.compiler.elementwise import constant
+from mlmdsl.compiler.elementwise import LOGICAL, constant
 from mlmdsl.compiler.families import family_draw
 from mlmdsl.compiler.indexing import index
-from mlmdsl.compiler.operators import binary, unary
+from mlmdsl.compiler.nested import unfilled
+from mlmdsl.compiler.operators import binary, tensor, unary
 from mlmdsl.compiler.special import special_call
 from mlmdsl.compiler.values import (
     Absent,
@@ -31,12 +32,13 @@ from mlmdsl.compiler.values import (
 )
 from mlmdsl.language import tree
 from mlmdsl.language.distributions import COMBINATORS, DISTRIBUTIONS
-from mlmdsl.language.elsewhere import written_here
+from mlmdsl.language.elsewhere import not_supported, written_here
 from mlmdsl.language.errors import did_you_mean
 from mlmdsl.language.functions import CONSTANTS, FUNCTIONS, TYPE_NAMES
 
 NOTHINGS = frozenset({"missing", "nothing", "undef"})
-OPERATOR_NAMES = frozenset({"+", "-", "*", "/", "^"})
+OPERATOR_NAMES = frozenset({"+", "-", "*", "/", "\\", "^", "%", "÷", "⋅"}) | LOGICAL - {"&&", "||"}
+_SPELLINGS = {"≤": "<=", "≥": ">=", "≠": "!=", "∈": "in", "===": "==", "!==": "!="}
 
 
 def named_value(name: str) -> Value | None:
@@ -49,7 +51,8 @@ def named_value(name: str) -> Value | None:
         return Builtin(FUNCTIONS[name])
     if name in TYPE_NAMES:
         return TypeName(name)
-    return OperatorFunction(name) if name in OPERATOR_NAMES else None
+    plain = _SPELLINGS.get(name.removeprefix("."), name.removeprefix("."))
+    return OperatorFunction(plain, dotted=plain != name and name[0] == ".") if plain in OPERATOR_NAMES else None
 
 
 def lower_call(cx: Context, node: tree.Call) -> Value:
@@ -61,6 +64,9 @@ def lower_call(cx: Context, node: tree.Call) -> Value:
     if len(node.args) == 1 and isinstance(node.args[0], tree.Splat) and _is_name(node.function, ("hcat", "vcat")):
         joined = [_callee(cx, node.function), cx.expr(node.args[0].operand)]
         return call_function(cx, FUNCTIONS["reduce"], joined, {}, False, node)
+    nested = unfilled(cx, node)
+    if nested is not None:
+        return nested
     function = _callee(cx, node.function)
     if _is_generator_call(node):
         argument = cast(tree.Generator, node.args[-1])
@@ -129,9 +135,31 @@ def _callee(cx: Context, node: tree.Expression) -> Value:
                 *COMBINATORS,
                 *(k for k, v in cx.scope.items() if isinstance(v, Closure)),
             ]
+            refused = not_supported(node.id)
+            if refused is not None:
+                cx.fail(node, *refused)
             hint = written_here(node.id) or did_you_mean(node.id, candidates)
             cx.fail(node, f"unknown function or distribution `{node.id}`", hint)
     return cx.expr(node)
+
+
+def _apply_operator(
+    cx: Context, function: OperatorFunction, args: Sequence[Value], dotted: bool, node: tree.Node
+) -> Value:
+    """Call an operator that is a value: `+` and `*` of any number of values, the others of two, `-` and `!` of one."""
+    op = function.op
+    if len(args) == 1 and op in ("+", "-", "!", "*"):
+        return args[0] if op == "*" else unary(cx, op, args[0], dotted, node)
+    if len(args) < 2 or (len(args) > 2 and op not in ("+", "*")) or op == "!":
+        cx.fail(node, f"`{op}` takes {'one value' if op == '!' else 'two values'}, found {len(args)}")
+    result = args[0]
+    for arg in args[1:]:
+        if op in ("%", "÷"):
+            pair = [tensor(cx, result, node), tensor(cx, arg, node)]
+            result = elementwise_call(cx, FUNCTIONS["rem" if op == "%" else "div"], pair, dotted, node)
+        else:
+            result = binary(cx, op, result, arg, dotted, node)
+    return result
 
 
 def call_value(
@@ -152,9 +180,7 @@ def call_value(
             )
         return family_draw(cx, function.name, args, dotted, node)
     if isinstance(function, OperatorFunction):
-        if len(args) == 1:
-            return unary(cx, function.op, args[0], dotted, node)
-        return binary(cx, function.op, args[0], args[1], dotted, node)
+        return _apply_operator(cx, function, args, dotted or function.dotted, node)
     if isinstance(function, Closure):
         from mlmdsl.compiler.inline import inline
 

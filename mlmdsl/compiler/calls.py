@@ -15,6 +15,7 @@ from mlmdsl.compiler.elementwise import broadcast_axes, constant, known_tensor, 
 from mlmdsl.compiler.guards import guarded
 from mlmdsl.compiler.operators import lifted, tensor
 from mlmdsl.compiler.values import (
+    Draw,
     Nested,
     RangeValue,
     Rows,
@@ -38,6 +39,11 @@ def call_function(
     cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, dotted: bool, node: tree.Node
 ) -> Value:
     """`f(args; keywords)` or `f.(args)`."""
+    if row.name == "quantile" and args and isinstance(args[0], Draw):
+        from mlmdsl.compiler.densities import dotted_density, quantile_of
+
+        _check_arity(cx, row, args, keywords, node)
+        return (dotted_density if dotted else quantile_of)(cx, row, args, node)
     if dotted and row.kind != "elementwise" and any(isinstance(arg, Rows | Nested) for arg in args):
         return _of_each(cx, row, args, keywords, node)
     _check_arity(cx, row, args, keywords, node)
@@ -287,6 +293,8 @@ def _vector_call(cx: Context, row: Function, args: Sequence[Value], keywords: Ke
         from mlmdsl.compiler.indexing import range_tensor
 
         return range_tensor(cx, args[0], node)
+    if isinstance(args[0], Draw) and row.name in ("LazyArray", "collect", "copy"):
+        return args[0]
     x = tensor(cx, args[0], node)
     matrices = row.name in (
         "collect",
@@ -344,6 +352,8 @@ def data_call(cx: Context, row: Function, args: Sequence[Value], keywords: Keywo
         cx.fail(node, f"{row.name} is a function of data, and this value is not known before sampling")
     if row.name == "nrow":
         return cx.scope.get("nrow()") or Tensor(ir.Ref("nrow", ir.Type("int"), data=True))
+    if cx.in_model and row.name == "levels" and len(args) == 1 and not keywords:
+        return _distinct(cx, numbers, args, node)
     known = known_call(cx, row.name, args, keywords, node)
     exprs = tuple(arg.expr for arg in numbers)
     if cx.in_model and isinstance(known, bool | int | float):
@@ -354,6 +364,15 @@ def data_call(cx: Context, row: Function, args: Sequence[Value], keywords: Keywo
         type_ = known_type(known) if isinstance(known, Array) else known_type(known)
         return known_tensor(ir.Call(row.name, exprs, type_), known)
     return _unknown_data(cx, row, numbers, exprs, node)
+
+
+def _distinct(cx: Context, numbers: Sequence[Tensor], args: Sequence[Value], node: tree.Node) -> Value:
+    """`levels(x)` in a model: the distinct values in order."""
+    if not numbers or not numbers[0].rank:
+        cx.fail(node, f"levels is a function of an array, found {describe(args[0])}")
+    from mlmdsl.compiler.special import distinct
+
+    return distinct(cx, "levels", numbers[0], node)
 
 
 def _unknown_data(

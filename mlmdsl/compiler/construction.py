@@ -30,6 +30,8 @@ from mlmdsl.language.functions import Function
 from mlmdsl.language.types import Array, Axis
 
 Keywords = Mapping[str, Value]
+MOST_COPIES = 1000
+"""The most copies of an array that `repeat(X, n, m)` writes out along an axis."""
 Rule = Callable[[Context, Function, Sequence[Value], Keywords, tree.Node], Value]
 
 
@@ -200,8 +202,10 @@ def _vec(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, 
 
 
 def _repeat(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
-    """`repeat(x, n)`, `repeat(x; inner=n)`."""
+    """`repeat(x, n)`, `repeat(x, n, m)`, `repeat(x; inner=n)`."""
     x = tensor(cx, args[0], node)
+    if (len(args) == 3 or (len(args) == 2 and x.rank == 2)) and x.rank in (1, 2) and not keywords:
+        return _tiled(cx, x, [tensor(cx, count, node) for count in args[1:]], node)
     times = args[1] if len(args) > 1 else keywords.get("outer", keywords.get("inner"))
     if times is None or x.rank != 1 or len(args) > 2 or len(keywords) > 1:
         cx.fail(node, "repeat takes a vector and one count: `repeat(x, n)`, `repeat(x; inner=n)`")
@@ -212,6 +216,24 @@ def _repeat(cx: Context, row: Function, args: Sequence[Value], keywords: Keyword
     inner = "inner" in keywords
     type_ = ir.Type(x.type.element, x.type.loops, (axis,), x.type.low, x.type.high)
     return with_known(ir.Call("repeat", (x.expr, count.expr), type_, (("inner", inner),)), known)
+
+
+def _tiled(cx: Context, x: Tensor, counts: Sequence[Tensor], node: tree.Node) -> Value:
+    """`repeat(X, n, m)`: n copies below one another, m such columns of copies side by side."""
+    for count in counts:
+        if not isinstance(count.known, int) or not 1 <= count.known <= MOST_COPIES:
+            cx.fail(
+                node, f"the counts of `repeat(X, n, m)` are whole numbers from 1 to {MOST_COPIES} known from the data"
+            )
+    down, *across = (cast(int, count.known) for count in counts)
+    from mlmdsl.language.functions import FUNCTIONS
+
+    column = _vcat(cx, FUNCTIONS["vcat"], [x] * down, {}, node) if down > 1 else x
+    return (
+        _hcat(cx, FUNCTIONS["hcat"], [column] * across[0], {}, node)
+        if across and across[0] > 1 or x.rank == 1
+        else column
+    )
 
 
 def _range(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:

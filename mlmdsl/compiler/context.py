@@ -45,6 +45,13 @@ class Carried(Exception):
     """A loop's iterations are not independent: it runs one iteration after another."""
 
 
+class Restart(Exception):
+    """Something found inside a statement changes how it begins: `apply`, then lower the outermost statement again."""
+
+    def __init__(self, apply: Callable[[Context], None]) -> None:
+        self.apply = apply
+
+
 @dataclass(frozen=True)
 class LoopAxis:
     """A vectorised loop around: its axis, and the array axis whose indices it walks, if it is known."""
@@ -85,6 +92,8 @@ class Context:
     """Names that vectorised loops around only add to, and how many loops were around before those."""
     branch_names: dict[str, str] = field(default_factory=dict)
     """Names that the branches of an `if` define, and the one name that all of them give to each."""
+    vectors: set[str] = field(default_factory=set)
+    """Names, in the author's spelling, of vectors of vectors that are kept as the rows of a matrix."""
     drawn_names: set[str] = field(default_factory=set)
     """Names, in the author's spelling, that a `~` gave their value."""
     functions: dict[str, Value] = field(default_factory=dict)
@@ -196,7 +205,7 @@ class Context:
         )
         try:
             yield
-        except (Wrong, Carried):
+        except Exception:
             (
                 self.scope,
                 self.nodes,

@@ -14,6 +14,7 @@ from mlmdsl.compiler import ir
 from mlmdsl.compiler.combinators import joint
 from mlmdsl.compiler.context import Context
 from mlmdsl.compiler.indexing import gather, lower_items
+from mlmdsl.compiler.nested import as_rows
 from mlmdsl.compiler.observed import verify_values
 from mlmdsl.compiler.operators import tensor
 from mlmdsl.compiler.places import Place, find_place, lower_items_of, site_index, site_of_items, target_name
@@ -31,7 +32,8 @@ def lower_tilde(cx: Context, node: tree.Tilde) -> None:
     elif isinstance(node.target, tree.Name):
         _draw_whole(cx, node, dist, name)
     else:
-        _draw_elements(cx, node, dist, name, cast(tree.Index, node.target))
+        target = as_rows(cx, name, cast(tree.Index, node.target), dist.axes, node)
+        _draw_elements(cx, node, dist, name, target)
 
 
 def _distribution(cx: Context, node: tree.Tilde) -> ir.Dist:

@@ -88,17 +88,27 @@ def _vector(em: Emitter, expr: ir.Call, row: Function) -> Code:
 
 def _size(em: Emitter, expr: ir.Call) -> Code:
     x = expr.args[0]
-    axis = x.type.axes[cast(int, dict(expr.options)["axis"])]
-    if not isinstance(x, ir.Ref):
+    position = cast(int, dict(expr.options)["axis"])
+    axis = x.type.axes[position]
+    if isinstance(x, ir.Ref):
+        return em.size_of(em.code(x), x.type.rank, position)
+    if em.sizes.get(axis.name) != expr:
         return em.size(axis)
-    return em.size_of(em.code(x), x.type.rank, cast(int, dict(expr.options)["axis"]))
+    return literal(axis.size) if isinstance(axis.size, int) else em.size_of(em.code(x), x.type.rank, position)
 
 
 def _length(em: Emitter, expr: ir.Call) -> Code:
-    return form("len({0})", em.code(expr.args[0]))
+    x = expr.args[0]
+    counted = isinstance(x, ir.Call) and x.function == "unique"
+    return form("len({0})", _levels(em, cast(ir.Call, x)) if counted else em.code(x))
 
 
 def _unique(em: Emitter, expr: ir.Call) -> Code:
+    return form("runtime.distinct({0})", em.code(expr.args[0]))
+
+
+def _levels(em: Emitter, expr: ir.Call) -> Code:
+    """The distinct values in order."""
     return form("{0}.unique()", em.code(expr.args[0]))
 
 
@@ -261,7 +271,7 @@ def _text(em: Emitter, expr: ir.Call) -> Code:
     return literal(cast(str, dict(expr.options)["text"]))
 
 
-def _log_density(em: Emitter, expr: ir.Call) -> Code:
+def _density(em: Emitter, expr: ir.Call) -> Code:
     from mlmdsl.compiler.emit_distributions import density_code
 
     return density_code(em, expr)
@@ -283,6 +293,7 @@ _RULES: dict[str, Callable[[Emitter, ir.Call], Code]] = {
     "size": _size,
     "length": _length,
     "unique": _unique,
+    "levels": _levels,
     "range_length": _range_length,
     "range": _range,
     "linspace": _linspace,
@@ -302,7 +313,7 @@ _RULES: dict[str, Callable[[Emitter, ir.Call], Code]] = {
     "cholesky_solve": _cholesky_solve,
     "to_int": _to_int,
     "text": _text,
-    "logpdf": _log_density,
+    **dict.fromkeys(("logpdf", "cdf", "ccdf", "logcdf", "logccdf", "quantile_of"), _density),
     "cor": _covariance,
     "cov": _covariance,
     "identity": _identity,

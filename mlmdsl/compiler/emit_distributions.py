@@ -212,7 +212,7 @@ def _leaves(dist: ir.Dist) -> Iterator[tuple[ir.Expr, int]]:
 
 
 def density_code(em: Emitter, expr: ir.Call) -> Code:
-    """`logpdf(d, x)` and `logpdf.(d, x)`."""
+    """`logpdf(d, x)` and `logpdf.(d, x)`; the distribution function and quantiles likewise."""
     dist, value = cast(ir.Dist, expr.args[0]), expr.args[1]
     loops = [axis.name for axis in expr.type.loops]
     if dict(expr.options)["summed"]:
@@ -226,7 +226,17 @@ def density_code(em: Emitter, expr: ir.Call) -> Code:
             dist_code(em, replace(dist, plates=(), collection=()), keys),
             [*loops, *range(value.type.rank)],
         )
-    return form("{0}.log_prob({1})", density, arranged(Placed(em.tensor(value), keys_of(value.type)), wanted))
+    return form(_FORMS[expr.function], density, arranged(Placed(em.tensor(value), keys_of(value.type)), wanted))
+
+
+_FORMS = {
+    "logpdf": "{0}.log_prob({1})",
+    "cdf": "runtime.log_tails({0}, {1})[0].exp()",
+    "ccdf": "runtime.log_tails({0}, {1})[1].exp()",
+    "logcdf": "runtime.log_tails({0}, {1})[0]",
+    "logccdf": "runtime.log_tails({0}, {1})[1]",
+    "quantile_of": "{0}.icdf({1})",
+}
 
 
 _RULES: dict[str, Callable[[Emitter, ir.Dist, Batch], Code]] = {

@@ -22,6 +22,7 @@ from mlmdsl.compiler.values import (
     Nothing,
     OrthogonalTriangular,
     RangeValue,
+    Rows,
     ScaledIdentity,
     Tensor,
     Text,
@@ -60,7 +61,7 @@ def _name(cx: Context, node: tree.Name) -> Value:
             f"supply `{node.id}`, or do not use it in the priors",
         )
     if value is not None:
-        return value
+        return Rows(value, 0) if node.id in cx.vectors and isinstance(value, Tensor) else value
     if node.id in CONSTANTS:
         return constant(CONSTANTS[node.id])
     if node.id == "I":

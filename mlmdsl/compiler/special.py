@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import inf
 from typing import cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.calls import call_function, known_call, with_known
 from mlmdsl.compiler.construction import CONSTRUCTION
 from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.densities import DENSITIES, DOTTED_DENSITIES, dotted_density
 from mlmdsl.compiler.elementwise import constant
 from mlmdsl.compiler.indexing import axis_size, range_tensor, vectorized
 from mlmdsl.compiler.linear_algebra import LINEAR_ALGEBRA
@@ -17,7 +17,6 @@ from mlmdsl.compiler.operators import binary, lifted, tensor, transposed
 from mlmdsl.compiler.values import (
     Builtin,
     Closure,
-    Draw,
     Enumerated,
     FamilyName,
     Nested,
@@ -31,7 +30,7 @@ from mlmdsl.compiler.values import (
     Zipped,
     describe,
 )
-from mlmdsl.language import tree
+from mlmdsl.language import julia, tree
 from mlmdsl.language.functions import Function
 from mlmdsl.language.types import Array, Axis
 
@@ -50,12 +49,12 @@ def special_call(
     return _RULES[row.name](cx, row, args, keywords, node)
 
 
-_DOTTED = frozenset({"logpdf", "Float64", "Int", "broadcast", "length"})
+_DOTTED = frozenset({"Float64", "Int", "broadcast", "length"}) | DOTTED_DENSITIES
 
 
 def _dotted(cx: Context, row: Function, args: Sequence[Value], node: tree.Node) -> Value:
-    if row.name == "logpdf":
-        return _log_density(cx, args, node, summed=False)
+    if row.name in DOTTED_DENSITIES:
+        return dotted_density(cx, row, args, node)
     return _RULES[row.name](cx, row, args, {}, node)
 
 
@@ -66,7 +65,7 @@ def _length(cx: Context, row: Function, args: Sequence[Value], keywords: Keyword
     value = args[0]
     if isinstance(value, TupleValue):
         return constant(len(value.items))
-    if isinstance(value, Tensor) and isinstance(value.expr, ir.Call) and value.expr.function == "unique":
+    if isinstance(value, Tensor) and isinstance(value.expr, ir.Call) and value.expr.function in ("unique", "levels"):
         return _count_unique(cx, value)
     if isinstance(value, RangeValue):
         value = range_tensor(cx, value, node)
@@ -133,15 +132,28 @@ def _indices(cx: Context, row: Function, args: Sequence[Value], keywords: Keywor
 
 
 def _unique(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
-    x = tensor(cx, args[0], node)
+    return distinct(cx, "unique", tensor(cx, args[0], node), node)
+
+
+def distinct(cx: Context, name: str, x: Tensor, node: tree.Node) -> Tensor:
+    """`unique(x)` in the order of first appearance, `levels(x)` sorted and without `missing`."""
     if not x.is_data:
-        cx.fail(node, "unique is for data: how many values there are must be known before sampling")
+        cx.fail(node, f"{name} is for data: how many values there are must be known before sampling")
     known = known_call(cx, "unique", [x], {}, node)
+    if isinstance(known, Array) and name == "levels":
+        present = known if known.missing is None else cast(Array, julia.index(known, [_present(known)]))
+        known = cast(Array, julia.call("sort", [present]))
     axis = x.levels or Axis("level", "unique")
     if isinstance(known, Array):
         axis = known.axes[0]
     type_ = ir.Type(x.type.element, (), (axis,), x.type.low, x.type.high)
-    return Tensor(ir.Call("unique", (x.expr,), type_), known, levels=x.levels)
+    return Tensor(ir.Call(name, (x.expr,), type_), known, levels=x.levels)
+
+
+def _present(x: Array) -> Array:
+    """Mask of the entries that are not missing."""
+    missing = julia.call("ismissing", [x])
+    return cast(Array, julia.unary("!", missing, dotted=True))
 
 
 # ── iteration ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -232,37 +244,10 @@ def _extrema(cx: Context, row: Function, args: Sequence[Value], keywords: Keywor
     )
 
 
-# ── densities ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _density(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
-    dist = args[0].dist if isinstance(args[0], Draw) else None
-    rank = args[1].rank if isinstance(args[1], Tensor) else 0
-    if row.name == "loglikelihood" and dist is not None and not dist.event and rank > len(dist.axes):
-        from mlmdsl.language.functions import FUNCTIONS
-
-        each = _log_density(cx, args, node, summed=False)
-        return call_function(cx, FUNCTIONS["sum"], [each], {}, False, node)
-    return _log_density(cx, args, node, summed=True)
-
-
-def _log_density(cx: Context, args: Sequence[Value], node: tree.Node, summed: bool) -> Value:
-    """`logpdf(d, x)`: a number; `logpdf.(d, x)`: one for each element."""
-    if not isinstance(args[0], Draw):
-        cx.fail(node, f"logpdf takes a distribution first, found {describe(args[0])}")
-    dist, value = args[0].dist, tensor(cx, args[1], node)
-    axes = dist.plates or dist.collection or (value.type.axes if not dist.event else ())
-    if summed and not dist.plates and not dist.event and value.rank:
-        cx.fail(node, f"this distribution is of a number, found {describe(value)}", "write `logpdf.(d, x)`")
-    loops = cx.loop_axes([ir.Type(loops=dist.loops), value.type])
-    type_ = ir.Type("real", loops, () if summed else axes, -inf, inf)
-    options = (("summed", summed), ("plates", len(axes)))
-    return Tensor(ir.Call("logpdf", (cast(ir.Expr, dist), value.expr), type_, options))
-
-
 _RULES: dict[str, Rule] = {
     **LINEAR_ALGEBRA,
     **CONSTRUCTION,
+    **DENSITIES,
     "length": _length,
     "size": _size,
     "ndims": _ndims,
@@ -277,6 +262,4 @@ _RULES: dict[str, Rule] = {
     "broadcast": _map,
     "reduce": _reduce,
     "extrema": _extrema,
-    "logpdf": _density,
-    "loglikelihood": _density,
 }

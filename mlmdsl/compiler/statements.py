@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any, cast
 
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.context import Carried, Context, Wrong
+from mlmdsl.compiler.context import Carried, Context, Restart, Wrong
 from mlmdsl.compiler.dependence import assigned_names
 from mlmdsl.compiler.draws import lower_tilde
 from mlmdsl.compiler.elementwise import elementwise
 from mlmdsl.compiler.indexing import index
+from mlmdsl.compiler.nested import as_rows
 from mlmdsl.compiler.operators import binary, lifted, tensor
 from mlmdsl.compiler.places import lower_items_of, placed_items
 from mlmdsl.compiler.values import (
@@ -33,7 +34,7 @@ def lower_block(cx: Context, body: Sequence[tree.Statement], strict: bool = Fals
     """Statements in order. An error ends its statement alone, unless `strict`."""
     for statement in body:
         try:
-            lower_statement(cx, statement)
+            lower_again(cx, statement)
         except Wrong as wrong:
             if strict:
                 raise
@@ -42,6 +43,24 @@ def lower_block(cx: Context, body: Sequence[tree.Statement], strict: bool = Fals
                 cx.scope.setdefault(name, Unknown())
         if cx.returned is not None:
             return
+
+
+def lower_again(cx: Context, statement: tree.Statement) -> None:
+    """One statement; the outermost begins anew where something inside it says how it must begin."""
+    if cx.loops or cx.sequential or cx.keep_names:
+        lower_statement(cx, statement)
+        return
+    for _ in range(_MOST_RESTARTS):
+        try:
+            with cx.attempt():
+                lower_statement(cx, statement)
+                return
+        except Restart as restart:
+            restart.apply(cx)
+    cx.fail(statement, "a value changes its shape from one store to the next")
+
+
+_MOST_RESTARTS = 50
 
 
 def lower_statement(cx: Context, statement: tree.Statement) -> None:
@@ -71,6 +90,7 @@ def define(cx: Context, name: str, value: Value, node: tree.Node, tracked: bool 
         value = TupleValue(
             tuple(_part(cx, f"{name}_{k + 1}", item, node) for k, item in enumerate(value.items)), value.names
         )
+    cx.vectors.discard(name)
     cx.scope[name] = value
 
 
@@ -140,9 +160,11 @@ def _set_element(cx: Context, node: tree.Assign, target: tree.Index, name: str) 
     """`x[i] = e`, in a loop or not."""
     if name in cx.drawn_names:
         cx.fail(node, f"`{name}` is a parameter: it has its value from its `~`")
-    base = tensor(cx, cx.expr(target.base), node)
     value = tensor(cx, _new_value(cx, node), node)
+    target = as_rows(cx, name, target, value.type.axes, node)
+    base = tensor(cx, cx.scope.get(name) or cx.expr(target.base), node)
     items = lower_items_of(cx, base, target)
+    _verify_stored(cx, base, items, value, node)
     place = placed_items(cx, base, items)
     low, high = min(base.type.low, value.type.low), max(base.type.high, value.type.high)
     element: ir.Element = "int" if base.type.element == value.type.element == "int" else "real"
@@ -160,6 +182,18 @@ def _set_element(cx: Context, node: tree.Assign, target: tree.Index, name: str) 
         ir.SetIndex(name=fresh, base=expr, index=tuple(items), value=value.expr, type=type_, span=node.span)
     )
     cx.scope[name] = Tensor(ir.Ref(fresh, type_, data=base.is_data and value.is_data))
+
+
+def _verify_stored(cx: Context, base: Tensor, items: Sequence[ir.IndexItem], value: Tensor, node: tree.Node) -> None:
+    """Refuse an array that does not have the shape of the part it is stored in."""
+    kept = [axis for axis, item in zip(base.type.axes, items, strict=True) if isinstance(item, ir.Keep)]
+    if any(isinstance(item, ir.Slice) and item.loop is None for item in items) or not value.rank:
+        return
+    if any(isinstance(item, ir.Pick) and item.index.type.rank for item in items):
+        return
+    for place, own in zip(kept, value.type.axes, strict=False):
+        if isinstance(place.size, int) and isinstance(own.size, int) and place.size != own.size:
+            cx.fail(node, f"what is stored has length {own.size}, and its place has length {place.size}")
 
 
 def _add_over_loop(cx: Context, node: tree.Assign) -> bool:

@@ -137,6 +137,13 @@ class Nested:
 
 
 @dataclass(frozen=True, eq=False)
+class Unfilled:
+    """`Vector{Vector{Float64}}(undef, n)`: n vectors whose length is that of the first that is stored."""
+
+    count: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class Builtin:
     """A function of the table."""
 
@@ -145,9 +152,10 @@ class Builtin:
 
 @dataclass(frozen=True, eq=False)
 class OperatorFunction:
-    """An operator as a value: `reduce(+, xs)`."""
+    """An operator as a value: `reduce(+, xs)`, `map(.^, xs, ks)`."""
 
     op: str
+    dotted: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +215,7 @@ class Unknown:
 
 Value = (
     Tensor | Draw | ScaledIdentity | DiagonalMatrix | RowVector | Factorization | OrthogonalTriangular | TupleValue
-    | RangeValue | Rows | Enumerated | Zipped | Nested | Builtin | OperatorFunction | FamilyName | Closure | Text
+    | RangeValue | Rows | Enumerated | Zipped | Nested | Unfilled | Builtin | OperatorFunction | FamilyName | Closure | Text
     | TypeName | Absent | Nothing | Unknown
 )  # fmt: skip
 
@@ -223,7 +231,8 @@ def describe(value: Value) -> str:
     words = {
         Draw: "a distribution", ScaledIdentity: "a multiple of the identity matrix `I`", DiagonalMatrix: "a diagonal matrix",
         RowVector: "a row vector", Factorization: "a Cholesky factorisation", TupleValue: "a tuple", RangeValue: "a range",
-        Text: "a text", Nested: "a vector of vectors", TypeName: "a type", Nothing: "`missing`", Absent: "`missing`",
+        Text: "a text", Nested: "a vector of vectors", Unfilled: "a vector of vectors that has none yet",
+        TypeName: "a type", Nothing: "`missing`", Absent: "`missing`",
         OrthogonalTriangular: "a QR factorisation", Rows: "the rows of a matrix",
     }  # fmt: skip
     return words.get(type(value), "a function")

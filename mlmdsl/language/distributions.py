@@ -96,6 +96,8 @@ def _discrete() -> list[Family]:
         Family("LogPoisson", (_p("logλ"),), "runtime.LogPoisson({0})", "int", low=0),
         Family("Binomial", (n, p), "dist.Binomial({0}, {1})", "int", low=0, upper_parameter=0),
         Family("BinomialLogit", (n, _p("logitp")), "runtime.BinomialLogit({0}, {1})", "int", low=0, upper_parameter=0),
+        Family("BetaBinomial", (_p("n", "count"), _p("α", "positive"), _p("β", "positive")),
+               "runtime.BetaBinomial({0}, {1}, {2})", "int", low=0, upper_parameter=0),
         Family("NegativeBinomial", (_p("r", "positive", 1.0), p), "dist.NegativeBinomial({0}, 1 - {1})", "int", low=0),
         Family("Geometric", (p,), "dist.Geometric({0})", "int", low=0),
         Family("Bernoulli", (p,), "dist.Bernoulli({0})", "int", low=0, high=1),

@@ -58,6 +58,24 @@ _FUNCTIONS = {
 }
 
 
+_SUBMODEL = (
+    "a model inside a model is not supported",
+    "write its statements in this model, or make it a helper function that returns a distribution: "
+    "`priors(J) = filldist(Normal(0, 1), J)`, then `u ~ priors(J)`",
+)
+_UNSUPPORTED = {
+    "to_submodel": _SUBMODEL,
+    "returned": _SUBMODEL,
+    "to_distribution": _SUBMODEL,
+}
+
+
+def not_supported(name: str) -> tuple[str, str] | None:
+    """What to say of a function of Turing's that this language does not have: message and remedy."""
+    found = _UNSUPPORTED.get(name)
+    return (f"`{name}`: {found[0]}", found[1]) if found else None
+
+
 def written_here(name: str) -> str | None:
     """A hint that offers this language's form of a name from elsewhere."""
     form = _FUNCTIONS.get(name) or _DISTRIBUTIONS.get(name.lower())

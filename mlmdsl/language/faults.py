@@ -44,6 +44,7 @@ FOREIGN_OPERATORS = {
 }
 
 _MACRO_HINTS = {
+    "@submodel": "write its statements in this model, or make it a helper function that returns a distribution",
     "@addlogprob": "write `@addlogprob! e`",
     "@trace": "write `x := e` to keep a value in the output",
     "@code": "write `x := e` to keep a value in the output",

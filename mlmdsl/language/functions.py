@@ -205,6 +205,7 @@ def _special() -> list[Function]:
         # densities
         row("logpdf", 2, 2),
         row("loglikelihood", 2, 2),
+        *(row(name, 2, 2) for name in ("pdf", "cdf", "ccdf", "logcdf", "logccdf")),
     ]
 
 
@@ -229,6 +230,11 @@ FUNCTIONS: dict[str, Function] = {
     row.name: row for rows in (_elementwise(), _reductions(), _vectors(), _special(), _data()) for row in rows
 }
 """Every function, by its Julia name."""
+
+ALIASES = {"Fill": "fill", "Zeros": "zeros", "Ones": "ones", "Eye": "I"}
+"""Lazy arrays of FillArrays.jl: here a value is a value, however it is kept."""
+
+FUNCTIONS |= {alias: FUNCTIONS[name] for alias, name in ALIASES.items()}
 
 CONSTANTS: dict[str, float] = {"π": pi, "pi": pi, "ℯ": 2.718281828459045, "Inf": inf, "NaN": float("nan")}
 """Names that are numbers."""

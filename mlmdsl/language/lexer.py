@@ -172,13 +172,13 @@ class Scanner(Layout):
         return end
 
     def operator(self, kind: str, lexeme: str, start: int, end: int) -> int:
-        """An operator between operands, or as a value of its own: `reduce(+, x)`."""
+        """An operator between operands, or as a value of its own: `reduce(+, x)`, `map(.^, x, k)`."""
         self.emit("NAME" if self.is_operator_as_value(lexeme, start, end) else kind, start, end)
         return end
 
     def is_operator_as_value(self, lexeme: str, start: int, end: int) -> bool:
         """Whether an operator stands alone as an argument."""
-        if self.previous not in ("CALL_OPEN", "DOT_CALL", "LPAR", "COMMA", "ASSIGN") or lexeme.startswith("."):
+        if self.previous not in ("CALL_OPEN", "DOT_CALL", "LPAR", "COMMA", "ASSIGN"):
             return False
         return self.text[end : end + 16].lstrip().startswith((",", ")", ";"))
 

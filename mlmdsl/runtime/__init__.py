@@ -8,7 +8,7 @@ from .censoring import Censored
 from .collapsed import Collapsed, CollapsedNormal
 from .columns import Columns
 from .continuous import LogitNormal, SkewNormal
-from .counts import BinomialLogit, DiscreteUniform, LogPoisson, Multinomial, negative_binomial
+from .counts import BetaBinomial, BinomialLogit, DiscreteUniform, LogPoisson, Multinomial, negative_binomial
 from .grouped import GroupedNormal
 from .improper import Flat, FlatPos
 from .lkj import LKJ
@@ -16,13 +16,14 @@ from .matrices import InverseWishart, Wishart, mv_normal_canonical, mv_student, 
 from .missing import sample_missing
 from .mixtures import Dirac, Mixture
 from .ordered import Ordered, PushedOrdered
-from .reductions import mad, product, quantile
+from .reductions import distinct, mad, product, quantile
 from .rows import GroupStatistics, RowStatistics, Term, group_statistics, row_statistics
 from .special import gamma
 from .stacked import Stacked
 from .truncation import Truncated
 
 __all__ = [
+    "BetaBinomial",
     "BinomialLogit",
     "Categorical",
     "Censored",
@@ -52,6 +53,7 @@ __all__ = [
     "Truncated",
     "Wishart",
     "gamma",
+    "distinct",
     "group_statistics",
     "log_tails",
     "mad",

@@ -4,15 +4,16 @@ import math
 from typing import ClassVar
 
 import torch
-from pyro.distributions import NegativeBinomial, constraints
+from pyro.distributions import Beta, NegativeBinomial, constraints
 from torch import Tensor
 from torch.distributions.constraints import Constraint
 from torch.nn.functional import logsigmoid
 
 from .cdf import log_tails, on_counts, poisson_tails
+from .missing import marked
 from .parametric import Parametric, Tails, as_parameters, common_dtype
 from .special import log_beta_tails
-from .typed import NO_SHAPE, Shape, Value, as_floating, broadcast_shapes, independent, integers_between
+from .typed import NO_SHAPE, Shape, Value, as_floating, broadcast, broadcast_shapes, draw, independent, integers_between
 
 
 def log_factorial(count: Tensor) -> Tensor:
@@ -85,6 +86,46 @@ class BinomialLogit(Parametric):
         with torch.no_grad():
             shape = self._shape(sample_shape)
             return torch.binomial(self.n.expand(shape), torch.sigmoid(self.logit).expand(shape))
+
+
+class BetaBinomial(Parametric):
+    """Successes in n tries whose probability is Beta(α, β): log C(n, k) + log B(k + α, n − k + β) − log B(α, β), k = 0…n.
+
+    Parameters: n whole numbers, α and β positive, of any broadcasting shapes. Draws carry no gradient. Source:
+    Distributions.jl `BetaBinomial`.
+    """
+
+    arg_constraints: ClassVar[dict[str, Constraint]] = {
+        "n": constraints.nonnegative_integer,
+        "alpha": constraints.positive,
+        "beta": constraints.positive,
+    }
+    parameter_ranks: ClassVar[dict[str, int]] = {"n": 0, "alpha": 0, "beta": 0}
+
+    def __init__(self, n: Value, alpha: Value, beta: Value, validate_args: bool | None = None) -> None:
+        self.n, self.alpha, self.beta = as_parameters(n, alpha, beta)
+        super().__init__(self.n.shape, torch.Size(), validate_args=validate_args)
+
+    @constraints.dependent_property(is_discrete=True, event_dim=0)
+    def support(self) -> Constraint:
+        return integers_between(0, self.n)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        self._check(value)
+        return log_beta_binomial(self.n, self.alpha, self.beta, as_floating(value, self.alpha.dtype))
+
+    def sample(self, sample_shape: Shape = NO_SHAPE) -> Tensor:
+        with torch.no_grad():
+            shape = self._shape(sample_shape)
+            share = draw(Beta(self.alpha.expand(shape), self.beta.expand(shape)), NO_SHAPE)
+            return torch.binomial(self.n.expand(shape), share)
+
+
+def log_beta_binomial(n: Tensor, alpha: Tensor, beta: Tensor, k: Tensor) -> Tensor:
+    """log P(k) of k successes in n tries whose probability is Beta(α, β), for 0 ≤ k ≤ n."""
+    ways = log_factorial(n) - log_factorial(k) - log_factorial(n - k)
+    grown = torch.lgamma(k + alpha) + torch.lgamma(n - k + beta) - torch.lgamma(n + alpha + beta)
+    return ways + grown + torch.lgamma(alpha + beta) - torch.lgamma(alpha) - torch.lgamma(beta)
 
 
 class DiscreteUniform(Parametric):
@@ -178,6 +219,26 @@ def _(d: LogPoisson, x: Tensor) -> Tails:
 @log_tails.register
 def _(d: BinomialLogit, x: Tensor) -> Tails:
     return on_counts(x, d.n, lambda k: log_beta_tails(torch.clamp(d.n - k, min=1.0), k + 1, -d.logit))
+
+
+@log_tails.register
+def _(d: BetaBinomial, x: Tensor) -> Tails:
+    """By summing the probabilities: as many terms as there are tries."""
+
+    def tails(k: Tensor) -> Tails:
+        most = int(marked(d.n).max())
+        each = torch.arange(most + 1, dtype=d.alpha.dtype, device=d.alpha.device)
+        n, alpha, beta, count = (part.unsqueeze(-1) for part in broadcast(d.n, d.alpha, d.beta, k))
+        inside = each <= n
+        log_p = log_beta_binomial(n, alpha, beta, torch.where(inside, each, 0.0))
+        return _log_sum(log_p, inside & (each <= count)), _log_sum(log_p, inside & (each > count))
+
+    return on_counts(x, d.n, tails)
+
+
+def _log_sum(log_p: Tensor, chosen: Tensor) -> Tensor:
+    """log of the sum of the chosen probabilities along the last axis."""
+    return torch.logsumexp(torch.where(chosen, log_p, -math.inf), -1)
 
 
 @log_tails.register

@@ -1,5 +1,7 @@
 """Reductions over one or several axes that torch has over one axis only, or not at all."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -27,6 +29,16 @@ def quantile(x: Tensor, q: Tensor | float, axes: Axes) -> Tensor:
     below = torch.floor(position)
     lower, upper = ordered[..., below.long()], ordered[..., torch.ceil(position).long()]
     return lower + (position - below) * (upper - lower)
+
+
+def distinct(x: Tensor) -> Tensor:
+    """The distinct values of data in the order of their first appearance."""
+    untyped: Any = x
+    values, places = untyped.unique(return_inverse=True)
+    first = torch.full_like(values, x.numel(), dtype=torch.long)
+    order = first.scatter_reduce(0, places.reshape(-1), torch.arange(x.numel(), device=x.device), "amin").argsort()
+    found: Tensor = values[order]
+    return found
 
 
 def mad(x: Tensor, axes: Axes, normalize: bool = True) -> Tensor:

@@ -89,6 +89,7 @@ ROWS = [
     Row("LogPoisson({0})", ((0.5,), (-0.5,), (3.0,)), lambda x: stats.poisson(np.exp(x))),
     Row("Binomial({0}, {1})", ((5, 0.3), (9, 0.5), (20, 0.9)), stats.binom),
     Row("BinomialLogit({0}, {1})", ((5, 0.3), (9, -0.5), (20, 2.0)), lambda n, x: stats.binom(n, expit(x))),
+    Row("BetaBinomial({0}, {1}, {2})", ((5, 0.3, 2.0), (9, 4.0, 1.5), (20, 1.0, 1.0)), stats.betabinom),
     Row("NegativeBinomial({0}, {1})", ((2.5, 0.3), (9.0, 0.5), (0.5, 0.1)), stats.nbinom),
     Row("Geometric({0})", ((0.3,), (0.5,), (0.05,)), lambda p: stats.nbinom(1, p)),
     Row("Bernoulli({0})", ((0.3,), (0.5,), (0.9,)), stats.bernoulli),

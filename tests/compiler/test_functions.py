@@ -22,6 +22,7 @@ ELSEWHERE = {
     "skipmissing": "below", "coalesce": "below", "interaction": "below", "adjoint": "below", "broadcast": "below",
     "cor": "below", "cov": "below", "trues": "below", "falses": "below", "Vector": "test_loops.py", "Array": "below",
     "I": "test_expressions.py", "LazyArray": "test_expressions.py",
+    **dict.fromkeys(("pdf", "cdf", "ccdf", "logcdf", "logccdf", "Fill", "Zeros", "Ones", "Eye"), "test_spellings.py"),
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from mlmdsl.language.types import MISSING, Array, NumberType
 from tests.language.julia_cases import column, message_of, value
 
 ELSEWHERE = {"I", "PDMat", "Cholesky", "cholesky", "map", "broadcast", "reduce", "logpdf", "loglikelihood", "nrow"}
+ELSEWHERE |= {"pdf", "cdf", "ccdf", "logcdf", "logccdf", "Eye"}
 """Functions of a spec that take functions or distributions, or are no arrays: the compiler's own."""
 
 

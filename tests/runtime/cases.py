@@ -107,6 +107,7 @@ OURS = [
     Case("LogitNormal", runtime.LogitNormal, (0.3, 1.4), _logit_normal(0.3, 1.4)),
     _count("LogPoisson", runtime.LogPoisson, (1.1,), st.poisson(exp(1.1))),
     _count("BinomialLogit", runtime.BinomialLogit, (7, -0.4), st.binom(7, 1 / (1 + exp(0.4))), 0),
+    _count("BetaBinomial", runtime.BetaBinomial, (7, 1.3, 0.6), st.betabinom(7, 1.3, 0.6), 0),
     _count("DiscreteUniform", runtime.DiscreteUniform, (-2, 3), st.randint(-2, 4), 0, 1),
     _count("negative_binomial", runtime.negative_binomial, (2.5, 0.3), st.nbinom(2.5, 0.3)),
     Case(
