@@ -78,7 +78,7 @@ def data_json(bound: Bound) -> str:
     """One object: `table`, `rows`, `columns`, `model`, `arguments`.
 
     A column has column, type, n, missing, min, mean, median, max, n_levels, levels; an argument name, kind, labels (of
-    each axis, or null), source.
+    each axis, or null), source, reference (the level that its columns leave out, or null).
     """
     table = bound.table
     return as_json(
@@ -116,7 +116,7 @@ def _column_row(column: ColumnSummary) -> dict[str, str]:
 
 
 def _argument_row(argument: BoundArgument) -> dict[str, str]:
-    labels = _labels(argument.labels)
+    labels = _labels(argument.labels) + (f" (reference: {argument.reference})" if argument.reference else "")
     return {"argument": argument.name, "value": argument.kind, "from": argument.source, "labels": labels}
 
 

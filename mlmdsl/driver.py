@@ -224,12 +224,16 @@ class Spec:
 
 @dataclass(frozen=True)
 class BoundArgument:
-    """How an argument came to be: its value in words, the labels of its axes, and the expression behind it."""
+    """How an argument came to be: its value in words, the labels of its axes, and the expression behind it.
+
+    `reference`: the level that its columns leave out.
+    """
 
     name: str
     kind: str
     labels: tuple[tuple[str, ...] | None, ...]
     source: str
+    reference: str | None = None
 
 
 @dataclass(frozen=True)
@@ -277,17 +281,13 @@ class Bound:
         from mlmdsl.compiler.values import describe
 
         block = self.spec.tree.data
-        sources = {
-            statement.target.id: self.spec.source.excerpt(statement.value.span)
-            for statement in (block.body if block else ())
-            if isinstance(statement, syntax.Assign) and isinstance(statement.target, syntax.Name)
-        }
+        defined = block.sources if block else {}
+        sources = {name: self.spec.source.excerpt(value.span) for name, value in defined.items()}
         defaults = {p.name: self.spec.source.excerpt(p.default.span) for p in self._params() if p.default is not None}
         return tuple(
-            BoundArgument(
-                name, describe(value) + _shown(value), _labels(value), sources.get(name, defaults.get(name, ""))
-            )
+            BoundArgument(name, describe(value) + _shown(value), _labels(value), source, _reference(value))
             for name, value in self.bound.values.items()
+            for source in [sources.get(name, defaults.get(name, ""))]
         )
 
     def _params(self) -> tuple[syntax.Param, ...]:
@@ -391,6 +391,11 @@ def _labels(value: object) -> tuple[tuple[str, ...] | None, ...]:
         return ()
     axes: tuple[Axis, ...] = (value.levels,) if value.levels is not None else value.type.axes
     return tuple(axis.labels for axis in axes)
+
+
+def _reference(value: object) -> str | None:
+    axes = value.type.axes if isinstance(value, Tensor) else ()
+    return next((axis.dropped for axis in axes if axis.dropped is not None), None)
 
 
 # ── running a program ────────────────────────────────────────────────────────────────────────────────────────────────

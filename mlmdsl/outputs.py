@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlmdsl.compiler import ir
+from mlmdsl.compiler.labels import axis_of
 from mlmdsl.compiler.values import Tensor
 from mlmdsl.language.types import Array, Axis
 
@@ -164,7 +165,7 @@ def _dims(bound: Bound, axes: Sequence[Axis], shape: Sequence[int], name: str) -
     dims = []
     for position, size in enumerate(shape):
         axis = axes[position] if position < len(axes) else None
-        known = (axis.labels or labels.get(axis.name)) if axis is not None else None
+        known = (axis.labels or labels.get(axis_of(name, axis)) or labels.get(axis.name)) if axis is not None else None
         wanted = axis.name if axis is not None else f"{name}_{position + 1}"
         dims.append(Dim(wanted, size, known if known is not None and len(known) == size else None))
     return tuple(dims)

@@ -13,6 +13,7 @@ from mlmdsl.compiler.bounds import bounds_of_exp, interval_text, union
 from mlmdsl.compiler.context import Context, keyword_part, part
 from mlmdsl.compiler.elementwise import broadcast_axes, constant, known_tensor, known_type
 from mlmdsl.compiler.guards import guarded
+from mlmdsl.compiler.labels import joined_levels, verify_compared, with_levels
 from mlmdsl.compiler.operators import lifted, tensor
 from mlmdsl.compiler.values import (
     Draw,
@@ -54,6 +55,8 @@ def call_function(
 
         return special_call(cx, row, args, keywords, dotted, node)
     if row.kind == "data":
+        from mlmdsl.compiler.columns import data_call
+
         return data_call(cx, row, args, keywords, node)
     if row.kind == "elementwise":
         numbers = [tensor(cx, arg, part(node, position)) for position, arg in enumerate(args)]
@@ -157,6 +160,8 @@ def elementwise_call(cx: Context, row: Function, args: Sequence[Tensor], dotted:
         found = f"{first.low:g}" if first.low == first.high else f"a value in {interval_text((first.low, first.high))}"
         cx.fail(part(node, 0), f"{row.name} is defined on {interval_text(row.domain)}, found {found}")
     axes = broadcast_axes(cx, args, row.name, node)
+    if row.name in ("max", "min"):
+        verify_compared(cx, args, row.name, node)
     known = known_call(cx, row.name, args, {}, node)
     if row.name == "ifelse" and known is None:
         args = [args[0], guarded(cx, args[0], args[1], True), guarded(cx, args[0], args[2], False)]
@@ -166,7 +171,10 @@ def elementwise_call(cx: Context, row: Function, args: Sequence[Tensor], dotted:
         type_ = known_type(known)
     if isinstance(known, float) and all(isinstance(arg.expr, ir.Const) for arg in args):
         return constant(known)
-    return with_known(ir.Call(row.name, tuple(arg.expr for arg in args), type_), known)
+    result = with_known(ir.Call(row.name, tuple(arg.expr for arg in args), type_), known)
+    if row.name not in ("ifelse", "identity"):
+        return result
+    return with_levels(result, joined_levels(cx, args[row.name == "ifelse" :], row.name, node))
 
 
 def _inverse(cx: Context, matrix: Tensor) -> Tensor:
@@ -340,51 +348,3 @@ def _vector_options(
         rev = keywords.get("rev")
         return (("rev", bool(rev.known) if isinstance(rev, Tensor) else False),)
     return ()
-
-
-# ── functions of data alone ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-def data_call(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
-    """`dummies(c)`, `levels(c)`, `lag(c, k)`: computed when data are bound; their shape is all that is known before."""
-    numbers = [arg for arg in args if isinstance(arg, Tensor)]
-    if any(not arg.is_data for arg in numbers):
-        cx.fail(node, f"{row.name} is a function of data, and this value is not known before sampling")
-    if row.name == "nrow":
-        return cx.scope.get("nrow()") or Tensor(ir.Ref("nrow", ir.Type("int"), data=True))
-    if cx.in_model and row.name == "levels" and len(args) == 1 and not keywords:
-        return _distinct(cx, numbers, args, node)
-    known = known_call(cx, row.name, args, keywords, node)
-    exprs = tuple(arg.expr for arg in numbers)
-    if cx.in_model and isinstance(known, bool | int | float):
-        return constant(known)
-    if cx.in_model:
-        cx.fail(node, f"`{row.name}` stands in the `@data` block only", "give its result a name there, as an argument")
-    if known is not None:
-        type_ = known_type(known) if isinstance(known, Array) else known_type(known)
-        return known_tensor(ir.Call(row.name, exprs, type_), known)
-    return _unknown_data(cx, row, numbers, exprs, node)
-
-
-def _distinct(cx: Context, numbers: Sequence[Tensor], args: Sequence[Value], node: tree.Node) -> Value:
-    """`levels(x)` in a model: the distinct values in order."""
-    if not numbers or not numbers[0].rank:
-        cx.fail(node, f"levels is a function of an array, found {describe(args[0])}")
-    from mlmdsl.compiler.special import distinct
-
-    return distinct(cx, "levels", numbers[0], node)
-
-
-def _unknown_data(
-    cx: Context, row: Function, args: Sequence[Tensor], exprs: tuple[ir.Expr, ...], node: tree.Node
-) -> Tensor:
-    rows = args[0].type.axes[:1] if args and args[0].rank else (Axis("row", "nrow()"),)
-    name = "_".join(arg.expr.name if isinstance(arg.expr, ir.Ref) else "column" for arg in args) or "column"
-    if row.name == "dummies":
-        levels = Axis(name, f"levels of {name}")
-        return Tensor(ir.Call("dummies", exprs, ir.Type("real", (), (*rows, levels), 0, 1)))
-    if row.name in ("levels", "interaction"):
-        levels = Axis(name, f"levels of {name}")
-        return Tensor(ir.Call("levels", exprs, ir.Type("int", (), rows, 1)), levels=levels)
-    element: ir.Element = "bool" if row.name == "ismissing" else "any"
-    return Tensor(ir.Call(row.name, exprs, ir.Type(element, (), args[0].type.axes if args else ())))

@@ -25,6 +25,7 @@ from mlmdsl.compiler.iteration import (
     steps_of,
     walk_axis,
 )
+from mlmdsl.compiler.labels import joined_levels, with_levels
 from mlmdsl.compiler.operators import lifted, tensor
 from mlmdsl.compiler.values import (
     Draw,
@@ -65,7 +66,7 @@ def known_items(cx: Context, iterable: Value, node: tree.Node) -> list[Value] | 
     vector = range_tensor(cx, iterable, node) if isinstance(iterable, RangeValue) else iterable
     if not isinstance(vector, Tensor) or not isinstance(vector.known, Array) or vector.rank != 1:
         return None
-    return [known_tensor(UNWRITTEN, item) for item in vector.known.values.tolist()]
+    return [replace(known_tensor(UNWRITTEN, item), levels=vector.levels) for item in vector.known.values.tolist()]
 
 
 def _known_row(cx: Context, rows: Rows, position: int, node: tree.Node) -> Value:
@@ -91,8 +92,8 @@ def known_comprehension(cx: Context, node: tree.Comprehension | tree.Generator) 
             if node.condition is None or cast(Tensor, cx.expr(node.condition)).known is True:
                 results.append(cx.expr(node.body))
     if node.condition is not None:
-        return _known_result(results, [len(results)], [None])
-    return _known_result(results, [len(items) for items in sizes], axes)
+        return _known_result(cx, results, [len(results)], [None], node)
+    return _known_result(cx, results, [len(items) for items in sizes], axes, node)
 
 
 def _indexed_axis(iterable: Value) -> Axis | None:
@@ -102,7 +103,9 @@ def _indexed_axis(iterable: Value) -> Axis | None:
     return iterable.over or iterable.stop.counts
 
 
-def _known_result(results: Sequence[Value], sizes: Sequence[int], axes: Sequence[Axis | None]) -> Value | None:
+def _known_result(
+    cx: Context, results: Sequence[Value], sizes: Sequence[int], axes: Sequence[Axis | None], node: tree.Node
+) -> Value | None:
     """The scalars of a comprehension, column by column, as an array; anything else as a tuple."""
     scalars = [value.known if isinstance(value, Tensor) and value.rank == 0 else None for value in results]
     if any(scalar is None for scalar in scalars):
@@ -112,7 +115,8 @@ def _known_result(results: Sequence[Value], sizes: Sequence[int], axes: Sequence
     if not isinstance(whole, Array):
         return None
     whole = replace(whole, axes=tuple(axis or own for axis, own in zip(axes, whole.axes, strict=True)))
-    return known_tensor(replace(UNWRITTEN, type=known_type(whole)), whole)
+    levels = joined_levels(cx, [value for value in results if isinstance(value, Tensor)], "[…]", node)
+    return with_levels(known_tensor(replace(UNWRITTEN, type=known_type(whole)), whole), levels)
 
 
 def comprehension(cx: Context, node: tree.Comprehension | tree.Generator) -> Value:
@@ -170,7 +174,7 @@ def comprehend(
         known = (
             None
             if items is None
-            else _known_result([body([item]) for item in items], [len(items)], [_indexed_axis(literal)])
+            else _known_result(cx, [body([item]) for item in items], [len(items)], [_indexed_axis(literal)], node)
         )
         if known is not None:
             return known

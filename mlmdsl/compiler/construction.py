@@ -11,6 +11,7 @@ from mlmdsl.compiler.combinators import filled_draw
 from mlmdsl.compiler.context import Context
 from mlmdsl.compiler.elementwise import constant, elementwise
 from mlmdsl.compiler.indexing import axis_size, vectorized
+from mlmdsl.compiler.labels import joined_levels, side_by_side, with_levels
 from mlmdsl.compiler.operators import binary, tensor
 from mlmdsl.compiler.values import (
     Draw,
@@ -79,8 +80,10 @@ def _undefined(cx: Context, row: Function, args: Sequence[Value], keywords: Keyw
     if row.name == "Matrix":
         known = known_call(cx, "Matrix", args, {}, node)
         if known is not None:
-            exprs = tuple(tensor(cx, arg, node).expr for arg in args)
-            return with_known(ir.Call("hcat", exprs, ir.Type("real", (), cast(Array, known).axes)), known)
+            parts = [tensor(cx, arg, node) for arg in args]
+            type_ = ir.Type("real", (), cast(Array, known).axes)
+            columns = with_known(ir.Call("hcat", tuple(part.expr for part in parts), type_), known)
+            return with_levels(columns, side_by_side(parts))
         return _hcat(cx, row, args, keywords, node)
     return tensor(cx, args[0], node)
 
@@ -119,7 +122,9 @@ def _hcat(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords,
     type_ = ir.Type("real", loops, (rows, columns))
     if isinstance(known, Array):
         type_ = ir.Type("real", loops, known.axes)
-    return with_known(ir.Call("hcat", tuple(part.expr for part in parts), type_), known)
+    return with_levels(
+        with_known(ir.Call("hcat", tuple(part.expr for part in parts), type_), known), side_by_side(parts)
+    )
 
 
 def _vcat(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
@@ -137,7 +142,8 @@ def _vcat(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords,
     low, high = min(part.type.low for part in parts), max(part.type.high for part in parts)
     element: ir.Element = "int" if all(part.type.element == "int" for part in parts) else "real"
     type_ = ir.Type(element, loops, (axis, *rest), low, high)
-    return with_known(ir.Call("vcat", tuple(part.expr for part in parts), type_), known)
+    joined = with_known(ir.Call("vcat", tuple(part.expr for part in parts), type_), known)
+    return with_levels(joined, joined_levels(cx, parts, "vcat", node))
 
 
 def _same_size(cx: Context, axes: Sequence[Axis], name: str, what: str, node: tree.Node) -> None:

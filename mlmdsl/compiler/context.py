@@ -74,6 +74,8 @@ class Context:
     axis_sizes: dict[str, ir.Expr] = field(default_factory=dict)
     axis_order: dict[str, int] = field(default_factory=dict)
     axis_labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    indexed_by: dict[str, Axis] = field(default_factory=dict)
+    """The levels that indexed an axis first."""
     given: set[tuple[str, object]] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
     drawn: set[str] = field(default_factory=set)
@@ -192,6 +194,7 @@ class Context:
             list(self.loops),
             dict(self.axis_sizes),
             dict(self.axis_labels),
+            dict(self.indexed_by),
             set(self.given),
             set(self.names),
             set(self.drawn),
@@ -213,6 +216,7 @@ class Context:
                 self.loops,
                 self.axis_sizes,
                 self.axis_labels,
+                self.indexed_by,
                 self.given,
                 self.names,
                 self.drawn,

@@ -10,6 +10,7 @@ from mlmdsl.compiler import ir
 from mlmdsl.compiler.calls import call_function
 from mlmdsl.compiler.context import Context, part
 from mlmdsl.compiler.elementwise import broadcast_axes
+from mlmdsl.compiler.labels import verify_order
 from mlmdsl.compiler.operators import tensor
 from mlmdsl.compiler.values import Draw, Tensor, Value, describe
 from mlmdsl.language import tree
@@ -63,6 +64,7 @@ def _dist(cx: Context, name: str, value: Value, node: tree.Node) -> ir.Dist:
 def _log_density(cx: Context, args: Sequence[Value], node: tree.Node, summed: bool) -> Value:
     """`logpdf(d, x)`: a number; `logpdf.(d, x)`: one for each element."""
     dist, value = _dist(cx, "logpdf", args[0], node), tensor(cx, args[1], node)
+    verify_order(cx, dist, value, part(node, 1))
     axes = dist.plates or dist.collection or (value.type.axes if not dist.event else ())
     if summed and not dist.plates and not dist.event and value.rank:
         cx.fail(node, f"this distribution is of a number, found {describe(value)}", "write `logpdf.(d, x)`")
@@ -84,6 +86,7 @@ def quantile_of(cx: Context, row: Function, args: Sequence[Value], node: tree.No
 
 def _of_one_number(cx: Context, row: Function, args: Sequence[Value], dotted: bool, node: tree.Node) -> Value:
     dist, value = _dist(cx, row.name, args[0], node), tensor(cx, args[1], part(node, 1))
+    verify_order(cx, dist, value, part(node, 1))
     _verify_family(cx, row.name, dist, node)
     if not dotted and (dist.collection or value.rank):
         found = describe(value) if value.rank else "an array of distributions"

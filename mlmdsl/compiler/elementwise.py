@@ -12,12 +12,14 @@ import numpy as np
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.bounds import Bounds, bounds_of, bounds_of_power
 from mlmdsl.compiler.context import Context, part
+from mlmdsl.compiler.labels import verify_aligned, verify_compared
 from mlmdsl.compiler.values import Tensor, describe
 from mlmdsl.language import julia, tree
 from mlmdsl.language.rows import converted
 from mlmdsl.language.types import Array, Axis, Extent, Scalar
 
-LOGICAL = frozenset({"==", "!=", "<", "<=", ">", ">=", "&&", "||", "!", "in"})
+COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in"})
+LOGICAL = COMPARISONS | {"&&", "||", "!"}
 
 
 def constant(value: int | float | bool) -> Tensor:
@@ -42,7 +44,7 @@ def known_type(value: Scalar | Array) -> ir.Type:
 
 def named_axis(axis: Axis) -> Axis:
     """An axis that no column named gets a name by its size."""
-    return axis if axis.name else Axis(f"of_{axis.size}", axis.size, axis.labels)
+    return axis if axis.name else replace(axis, name=f"of_{axis.size}")
 
 
 def known_tensor(expr: ir.Expr, value: Scalar | Array) -> Tensor:
@@ -68,6 +70,8 @@ def elementwise(cx: Context, op: str, args: Sequence[Tensor], dotted: bool, node
         _check_undotted(cx, op, args, node)
     if op not in ("==", "!=", "in"):
         verify_numbers(cx, args, node)
+    if op in COMPARISONS:
+        verify_compared(cx, args, op, node)
     axes = broadcast_axes(cx, args, op, node)
     low, high = _bounds(op, args)
     type_ = ir.Type(_element(op, args), cx.loop_axes(arg.type for arg in args), axes, low, high)
@@ -132,6 +136,7 @@ def _common_axis(cx: Context, axes: Sequence[Axis], op: str, node: tree.Node) ->
     if len(sizes) > 1:
         first, second = (axis.size for axis in wide[:2])
         cx.fail(node, f"the shapes do not fit: `{op}` needs axes of one length here, found {first} and {second}")
+    verify_aligned(cx, wide, op, node)
     labelled = [axis for axis in wide if axis.labels]
     known = [axis for axis in wide if isinstance(axis.size, int)]
     return (labelled or known or wide)[0]

@@ -36,7 +36,7 @@ from mlmdsl.language.distributions import COMBINATORS, DISTRIBUTIONS
 from mlmdsl.language.elsewhere import written_here
 from mlmdsl.language.errors import did_you_mean
 from mlmdsl.language.functions import CONSTANTS, FUNCTIONS
-from mlmdsl.language.types import Array
+from mlmdsl.language.types import Array, Symbol
 
 
 def lower_expression(cx: Context, node: tree.Expression) -> Value:
@@ -49,7 +49,7 @@ def _number(cx: Context, node: tree.Number) -> Value:
 
 
 def _text(cx: Context, node: tree.String | tree.Symbol) -> Value:
-    return Text(node.value)
+    return Text(Symbol(node.value) if isinstance(node, tree.Symbol) else node.value)
 
 
 def _name(cx: Context, node: tree.Name) -> Value:

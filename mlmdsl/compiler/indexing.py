@@ -13,6 +13,7 @@ from typing import cast
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Carried, Context
 from mlmdsl.compiler.elementwise import constant, elementwise, known_tensor, known_type, known_value
+from mlmdsl.compiler.labels import levels_past, selected, verify_aligned, verify_index, with_levels
 from mlmdsl.compiler.operators import binary, lifted, tensor
 from mlmdsl.compiler.values import Factorization, Nested, RangeValue, Rows, Tensor, TupleValue, Value, describe
 from mlmdsl.language import julia, tree
@@ -128,7 +129,7 @@ def _lower_item(cx: Context, base: Tensor, position: int, item: tree.Expression)
         cx.ends.pop()
     if isinstance(value, RangeValue):
         return _range_item(cx, value, size, item)
-    return _pick_item(cx, tensor(cx, value, item), base.type.axes[position], item)
+    return _pick_item(cx, tensor(cx, value, item), base, base.type.axes[position], item)
 
 
 def _range_item(cx: Context, value: RangeValue, size: Tensor, item: tree.Expression) -> Position:
@@ -158,7 +159,7 @@ def _check_within(cx: Context, position: Tensor, _type: ir.Type, axis: Axis, ite
         cx.fail(item, f"index {value} is past the end: this axis has length {axis.size}")
 
 
-def _pick_item(cx: Context, value: Tensor, axis: Axis, item: tree.Expression) -> Position:
+def _pick_item(cx: Context, value: Tensor, base: Tensor, axis: Axis, item: tree.Expression) -> Position:
     if value.type.element in ("real", "text") and not _is_whole(value):
         cx.fail(
             item,
@@ -174,13 +175,7 @@ def _pick_item(cx: Context, value: Tensor, axis: Axis, item: tree.Expression) ->
         raise Carried
     if value.type.element == "int":
         _check_picks(cx, value, axis, item)
-    if (
-        value.levels is not None
-        and value.levels.labels
-        and not axis.labels
-        and axis.size in (value.levels.size, str(axis.size))
-    ):
-        cx.axis_labels.setdefault(axis.name, value.levels.labels)
+    verify_index(cx, base, axis, value.levels, item)
     return Position(ir.Pick(value.expr), value.known)
 
 
@@ -215,7 +210,8 @@ def _check_picks(cx: Context, value: Tensor, axis: Axis, item: tree.Node) -> Non
         if extreme < 1:
             cx.fail(item, f"index {extreme} (entry {row}) is before the start: indices start at 1")
         if isinstance(axis.size, int) and extreme > axis.size:
-            cx.fail(item, f"index {extreme} (entry {row}) is past the end: this axis has length {axis.size}")
+            message = f"index {extreme} (entry {row}) is past the end: this axis has length {axis.size}"
+            cx.fail(item, message, levels_past(value.levels, axis))
 
 
 def _walk(expr: ir.Expr) -> tuple[ir.Counter, ir.Expr] | None:
@@ -244,8 +240,10 @@ def _walk_item(cx: Context, value: Tensor, walked: tuple[ir.Counter, ir.Expr], a
     if isinstance(counter.axis.size, int) and counter.axis.size > 0 and isinstance(first, int):
         for position in (first, first + counter.axis.size - 1):
             _check_within(cx, constant(position), value.type, axis, item)
-    if counter.axis.labels and not axis.labels and first == 1 and counter.axis.size == axis.size:
-        cx.axis_labels.setdefault(axis.name, counter.axis.labels)
+    if counter.axis.labels and first == 1 and counter.axis.size == axis.size:
+        verify_aligned(cx, (counter.axis, axis), "for", item)
+        if not axis.labels:
+            cx.axis_labels.setdefault(axis.name, counter.axis.labels)
     return Position(ir.Slice(start, counter.start, counter.axis))
 
 
@@ -255,15 +253,16 @@ def gather(cx: Context, base: Tensor, positions: Sequence[Position], node: tree.
     if all(isinstance(item, ir.Keep) for item in items):
         return base
     known = _known_gather(cx, base, positions, node)
+    levels = selected(base.levels, base, positions[-1].known)
     if known is not None:
         kind = _known_kind(cx, base, items, known)
-        return known_tensor(ir.Gather(base.expr, items, kind), known)
+        return with_levels(known_tensor(ir.Gather(base.expr, items, kind), known), levels)
     axes: list[Axis] = []
     for axis, item in zip(base.type.axes, items, strict=True):
         axes += _kept_axes(cx, axis, item)
     loops = cx.loop_axes([base.type, *map(_item_type, items)])
     type_ = ir.Type(base.type.element, loops, tuple(axes), base.type.low, base.type.high)
-    return Tensor(ir.Gather(base.expr, items, type_), levels=base.levels)
+    return Tensor(ir.Gather(base.expr, items, type_), levels=levels)
 
 
 def _known_kind(cx: Context, base: Tensor, items: tuple[ir.IndexItem, ...], known: Array | Scalar) -> ir.Type:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.labels import verify_order
 from mlmdsl.compiler.values import Tensor
 from mlmdsl.language import tree
 from mlmdsl.language.rows import Values, mapped
@@ -23,6 +24,7 @@ def verify_values(cx: Context, node: tree.Tilde, dist: ir.Dist, value: Tensor, n
             f"`{name}` is text where {dist.family} needs numbers",
             "make it numbers in `@data`: `levels(…)`, `dummies(…)`, a comparison",
         )
+    verify_order(cx, dist, value, node.target)
     found = _observed_part(cx, value, name)
     if found is None or isinstance(found[0], str):
         return

@@ -19,6 +19,7 @@ from mlmdsl.compiler.elementwise import (
     known_value,
     verify_numbers,
 )
+from mlmdsl.compiler.labels import verify_aligned
 from mlmdsl.compiler.values import (
     DiagonalMatrix,
     Draw,
@@ -167,6 +168,7 @@ def contract(cx: Context, left: Tensor, right: Tensor, node: tree.Node) -> Tenso
             f"the shapes do not fit: `*` of {describe(left)} with {describe(right)}",
             f"`*` needs as many columns on its left as {below} on its right: here {inner.size} and {outer.size}",
         )
+    verify_aligned(cx, (inner, outer), "*", node)
     _share_labels(cx, inner, outer)
     verify_numbers(cx, [left, right], node)
     loops = cx.loop_axes([left.type, right.type])

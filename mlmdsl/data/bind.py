@@ -5,7 +5,7 @@ Without data the same block is read for shapes alone, so that a spec can be chec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from mlmdsl.compiler.dependence import drawn_names, names_in
 from mlmdsl.compiler.elementwise import known_tensor, known_type
 from mlmdsl.compiler.lower import new_context, raise_diagnostics
 from mlmdsl.compiler.operators import tensor
-from mlmdsl.compiler.values import Absent, Nothing, RangeValue, Tensor, Value, describe
+from mlmdsl.compiler.values import Absent, Nothing, RangeValue, Tensor, TupleValue, Value, describe
 from mlmdsl.data.conversion import ROW, to_array
 from mlmdsl.data.tables import Table
 from mlmdsl.data.uses import by_use
@@ -104,19 +104,32 @@ def column_value(name: str, column: Array) -> Tensor:
 def _assigned(cx: Context, block: tree.DataBlock) -> dict[str, Value]:
     values: dict[str, Value] = {}
     for statement in block.body:
-        if not isinstance(statement, tree.Assign) or not isinstance(statement.target, tree.Name):
+        names = tree.target_names(statement.target) if isinstance(statement, tree.Assign) else ()
+        if not isinstance(statement, tree.Assign) or not names:
             cx.report(Wrong(Diagnostic("`@data` holds assignments: `name = expression`", statement.span)))
             continue
-        name = statement.target.id
         try:
-            values[name] = cx.scope[name] = _as_argument(cx, name, cx.expr(statement.value), statement)
+            for name, value in zip(names, _parts(cx, names, statement), strict=True):
+                values[name] = cx.scope[name] = _as_argument(cx, name, value, statement)
         except Wrong as wrong:
             cx.report(wrong)
-            cx.scope.setdefault(name, Nothing("missing"))
+            for name in names:
+                cx.scope.setdefault(name, Nothing("missing"))
     if cx.diagnostics:
         cx.data_faults = len(cx.diagnostics) if cx.columns else 0
         raise_diagnostics(cx)
     return values
+
+
+def _parts(cx: Context, names: Sequence[str], statement: tree.Assign) -> Sequence[Value]:
+    """The values that a statement of the block gives its names: one, or the parts of a tuple."""
+    value = cx.expr(statement.value)
+    if isinstance(statement.target, tree.Name):
+        return [value]
+    if not isinstance(value, TupleValue) or len(value.items) != len(names):
+        hint = "`levels(a, b; shared=true)` gives codes for each of its columns"
+        cx.fail(statement.value, f"expected {len(names)} values for {len(names)} names, found {describe(value)}", hint)
+    return value.items
 
 
 def _as_argument(cx: Context, name: str, value: Value, node: tree.Node) -> Value:
@@ -153,8 +166,8 @@ def _abstract_block(source: Source, spec: tree.Spec) -> dict[str, Value]:
             known = mention.id in assigned or mention.id in cx.scope or mention.id in called
             if not known and not _is_known_name(mention.id):
                 cx.scope[mention.id] = Tensor(ir.Ref(mention.id, ir.Type("any", (), (row,)), data=True))
-        if isinstance(statement, tree.Assign) and isinstance(statement.target, tree.Name):
-            assigned.add(statement.target.id)
+        if isinstance(statement, tree.Assign):
+            assigned.update(tree.target_names(statement.target))
     return _assigned(cx, spec.data)
 
 

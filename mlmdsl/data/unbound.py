@@ -56,11 +56,6 @@ def _attempt(
 
 def _open_arguments(spec: tree.Spec, model: tree.ModelDef, settings: Mapping[str, Any] | None) -> list[str]:
     """Arguments that neither the `@data` block nor a setting defines."""
-    block = spec.data.body if spec.data else ()
-    defined = {
-        statement.target.id
-        for statement in block
-        if isinstance(statement, tree.Assign) and isinstance(statement.target, tree.Name)
-    }
+    defined = spec.data.sources if spec.data else {}
     names = [param.name for param in model.params if param.default is None]
     return [name for name in names if name not in defined and name not in (settings or {})]

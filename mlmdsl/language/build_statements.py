@@ -108,7 +108,7 @@ class Builder(ExpressionBuilder):
     def data(self, word: Token, path: tree.String | None, begin: Token, *parts: object) -> tree.DataBlock:
         body = _statements(parts)
         for statement in body:
-            if not isinstance(statement, tree.Assign) or statement.op or not isinstance(statement.target, tree.Name):
+            if not isinstance(statement, tree.Assign) or statement.op or not tree.target_names(statement.target):
                 hint = "write `name = …`: the model's argument on the left, columns on the right"
                 raise Misuse("a `@data` block holds only assignments to names", statement.span, hint)
         return tree.DataBlock(path=path.value if path else None, body=body, span=between(word, parts[-1]))

@@ -217,7 +217,7 @@ def _data() -> list[Function]:
 
     return [
         row("dummies", 1, 1, "drop"),
-        row("levels", 1, None),
+        row("levels", 1, None, "order", "reference", "shared"),
         row("interaction", 2, None),
         row("lag", 1, 2),
         row("nrow", 0, 0),

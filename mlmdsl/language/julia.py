@@ -37,7 +37,7 @@ from mlmdsl.language.julia_arrays import (
     vec,
     zeros,
 )
-from mlmdsl.language.julia_columns import dummies, hcat, interaction, lag, levels, matrix_of, named
+from mlmdsl.language.julia_columns import hcat, lag, matrix_of, named
 from mlmdsl.language.julia_elementwise import ELEMENTWISE
 from mlmdsl.language.julia_indexing import index
 from mlmdsl.language.julia_iteration import (
@@ -53,6 +53,7 @@ from mlmdsl.language.julia_iteration import (
     vector_literal,
     zip_of,
 )
+from mlmdsl.language.julia_levels import dummies, interaction, levels
 from mlmdsl.language.julia_linear import (
     adjoint,
     copy,

@@ -1,4 +1,4 @@
-"""What an `@data` block does with columns: levels, dummies, lags and matrices of columns, their labels kept."""
+"""What an `@data` block does with columns: lags, and matrices of columns, their labels kept."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ import numpy as np
 
 from mlmdsl.language import rows
 from mlmdsl.language.julia_arrays import concatenated
+from mlmdsl.language.julia_levels import label_of, unlike
 from mlmdsl.language.julia_values import (
-    MAX_COLUMNS,
     JuliaError,
     Values,
     as_array,
-    check_present,
-    check_size,
     describe,
     make_array,
     whole,
@@ -28,128 +26,6 @@ from mlmdsl.language.types import ANONYMOUS, Array, Axis, Value
 def named(x: Value, name: str) -> Value:
     """The value with a name for labels, where it has none; scalars and tuples as they are."""
     return replace(x, name=name) if isinstance(x, Array) and x.name is None else x
-
-
-# ── levels ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def levels(*columns: Value) -> Array:
-    """`levels(c)`: the 1-based level of each row; `levels(a, b)`: of each combination that occurs, labelled `a:b`.
-
-    Levels sort: numbers by value, text by code point, a pandas Categorical in its own order. Only levels that occur
-    count. The result's `levels` axis is named after the column (`a:b`) and labelled.
-
-    Raises:
-        JuliaError: no column, columns of different lengths, missing entries (with their rows).
-    """
-    if not columns:
-        raise JuliaError("`levels` needs a column")
-    coded = [_one(column) for column in columns]
-    if len(coded) == 1:
-        return coded[0]
-    if len({array.values.size for array in coded}) > 1:
-        raise JuliaError(f"`levels` needs columns of one length, found {' and '.join(map(describe, columns))}")
-    axes = [array.levels or Axis(ANONYMOUS, 0) for array in coded]
-    codes, labels = coded[0].values, list(axes[0].labels or ())
-    for array, axis in zip(coded[1:], axes[1:], strict=True):
-        codes, labels = _crossed(codes, labels, array.values, axis.labels or ())
-    name = ":".join(axis.name or str(k + 1) for k, axis in enumerate(axes))
-    return _coded(codes, _unlike(labels), name, coded[0].axes)
-
-
-def _crossed(codes: Values, labels: Sequence[str], more: Values, their: Sequence[str]) -> tuple[Values, list[str]]:
-    """The codes and labels of the combinations that occur, in the order of the first, then the second."""
-    width = len(their)
-    pairs = rows.mapped(lambda one, other: (one - 1) * width + other - 1, [codes, more])
-    found, crossed = rows.encoded(pairs)
-    return crossed, [f"{labels[pair // width]}:{their[pair % width]}" for pair in found.tolist()]
-
-
-def _one(column: Value) -> Array:
-    """The levels of one column."""
-    if not isinstance(column, Array) or column.ndim != 1:
-        raise JuliaError(f"`levels` needs a column, found {describe(column)}")
-    check_present(column, "levels")
-    found, codes = rows.encoded(column.values)
-    labels = [_label(value) for value in found.tolist()]
-    name = column.name or ANONYMOUS
-    if column.levels is not None:
-        known = column.levels.labels or tuple(str(k + 1) for k in range(int(column.levels.size)))
-        labels, name = [known[int(k) - 1] for k in found], column.levels.name
-    elif column.categories is not None:
-        places = {category: k for k, category in enumerate(column.categories)}
-        order = np.argsort([places[label] for label in labels], kind="stable")
-        place = np.argsort(order) + 1
-        labels, codes = [labels[k] for k in order], rows.mapped(lambda part: place[part - 1], [codes])
-    return _coded(codes, labels, name, column.axes)
-
-
-def _label(value: Any) -> str:
-    """A level as a label: Julia's way of printing it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _coded(codes: Values, labels: Sequence[str], name: str, axes: tuple[Axis, ...]) -> Array:
-    """Codes along rows, with the axis of their levels."""
-    axis = Axis(name, len(labels), tuple(labels))
-    return Array(rows.converted(codes, np.int64), axes, levels=axis, name=name or None)
-
-
-def _unlike(labels: Sequence[str]) -> list[str]:
-    """Labels, with `_2`, `_3` … after one that came before."""
-    given: dict[str, int] = {}
-    for label in labels:
-        candidate, k = label, given.get(label, 0)
-        while candidate in given:
-            k += 1
-            candidate = f"{label}_{k + 1}"
-        given[label] = k
-        given.setdefault(candidate, 0)
-    return list(given)
-
-
-def interaction(*columns: Value) -> Array:
-    """`interaction(a, b)`: `levels(a, b)`."""
-    if len(columns) < 2:
-        raise JuliaError("`interaction` needs two columns or more", "the levels of one column are `levels(c)`")
-    return levels(*columns)
-
-
-def dummies(column: Value, *, drop: Value = None) -> Array:
-    """`dummies(c; drop=nothing)`: an N×L matrix, 1.0 where the row has the column's level, else 0.0.
-
-    Its second axis is named after the column and labelled with its levels. `drop` leaves a level out: its name, its
-    value, or its place (`1`, `:first`, `:last`).
-
-    Raises:
-        JuliaError: missing entries, a level to drop that is not there.
-    """
-    coded = levels(column)
-    axis = coded.levels or Axis(ANONYMOUS, 0, ())
-    labels = axis.labels or ()
-    kept = np.arange(1, len(labels) + 1)
-    if drop is not None:
-        dropped = _dropped(drop, labels, axis.name)
-        labels = labels[:dropped] + labels[dropped + 1 :]
-        kept = np.delete(kept, dropped)
-    shape = (coded.values.size, len(labels))
-    check_size(shape, "dummies", MAX_COLUMNS)
-    codes = coded.values[:, None]
-    values = rows.mapped(lambda part: (part == kept).astype(np.float64), [codes], shape)
-    return make_array(values, (*coded.axes, Axis(axis.name, len(labels), labels)))
-
-
-def _dropped(drop: Value, labels: tuple[str, ...], name: str) -> int:
-    """The 0-based place of the level to leave out."""
-    text = _label(drop)
-    if text in labels:
-        return labels.index(text)
-    places: dict[Value, int] = {"first": 0, "last": len(labels) - 1}
-    place = places.get(drop) if isinstance(drop, str) else drop - 1 if isinstance(drop, int) else None
-    if place is None or isinstance(drop, bool) or not 0 <= place < len(labels):
-        shown = ", ".join(labels[:20]) + (", …" if len(labels) > 20 else "")
-        raise JuliaError(f"`{name or 'the column'}` has no level `{drop}` to drop", f"its levels are {shown}")
-    return place
 
 
 # ── columns and matrices ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -197,8 +73,9 @@ def hcat(*items: Value, stretch: bool = True) -> Array:
     values, missing = concatenated(parts, 1, "hcat")
     named_rows = [p.axes[0] for p, item in zip(parts, items, strict=True) if isinstance(item, Array)]
     row = max(named_rows, key=lambda axis: axis.name != ANONYMOUS, default=Axis(ANONYMOUS, n))
-    labels = _labels(items, parts)
-    return make_array(values, (row, Axis(_common_name(items), values.shape[1], labels)), missing)
+    left_out = ", ".join(part.axes[1].dropped for part in parts if part.axes[1].dropped) or None
+    columns = Axis(_common_name(items), values.shape[1], _labels(items, parts), dropped=left_out)
+    return make_array(values, (row, columns), missing)
 
 
 def _columns(item: Value) -> Array:
@@ -239,14 +116,14 @@ def _labels(items: Sequence[Value], parts: Sequence[Array]) -> tuple[str, ...] |
         return None
     scalars = _scalar_labels(items, parts)
     labels = [label or text or f"x{k + 1}" for k, (label, text) in enumerate(zip(found, scalars, strict=True))]
-    return tuple(_unlike(_told_apart(labels, axes)))
+    return tuple(unlike(_told_apart(labels, axes)))
 
 
 def _scalar_labels(items: Sequence[Value], parts: Sequence[Array]) -> list[str | None]:
     """For each column the text of the scalar that fills it, or None."""
     texts: list[str | None] = []
     for item, part in zip(items, parts, strict=True):
-        text = _label(item) if isinstance(item, int | float | str) else None
+        text = label_of(item) if isinstance(item, int | float | str) else None
         texts.extend([text] * part.values.shape[1])
     return texts
 

@@ -231,13 +231,13 @@ def _reads_as_number(text: str) -> bool:
     return True
 
 
-def check_present(value: Value, what: str) -> None:
+def check_present(value: Value, what: str, hint: str | None = None) -> None:
     """Raise JuliaError, with the rows, where entries are missing."""
     if value is MISSING:
         raise JuliaError(f"`{what}` of missing")
     if isinstance(value, Array) and value.missing is not None:
         name = f"`{value.name}`" if value.name else "the argument"
-        hint = f"use skipmissing({value.name or 'x'}) to leave the missing entries out"
+        hint = hint or f"use skipmissing({value.name or 'x'}) to leave the missing entries out"
         raise JuliaError(f"`{what}`: {name} has missing entries ({rows_of(value.missing)})", hint)
 
 

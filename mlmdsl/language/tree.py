@@ -366,6 +366,22 @@ class DataBlock(Node):
     path: str | None
     body: tuple[Statement, ...]
 
+    @property
+    def sources(self) -> dict[str, Expression]:
+        """The names that the block defines, each with the expression behind it."""
+        assigned = (statement for statement in self.body if isinstance(statement, Assign))
+        return {name: statement.value for statement in assigned for name in target_names(statement.target)}
+
+
+def target_names(target: Expression) -> tuple[str, ...]:
+    """The names of `a` or `a, b` on the left of an assignment; none where something else stands there."""
+    items = target.items if isinstance(target, Tuple) and target.names is None else (target,)
+    return tuple(item.id for item in items if isinstance(item, Name)) if _are_names(items) else ()
+
+
+def _are_names(items: tuple[Expression, ...]) -> bool:
+    return all(isinstance(item, Name) for item in items)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Using(Node):

@@ -7,7 +7,7 @@ Julia's indices (`levels` gives 1-based codes).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
@@ -20,11 +20,19 @@ ANONYMOUS = ""
 
 @dataclass(frozen=True)
 class Axis:
-    """A dimension: its name, its size (a number, or the text of one not known before data are bound), its labels."""
+    """A dimension: its name, its size (a number, or the text of one not known before data are bound), its labels.
+
+    `nominal`: the order of the labels means nothing: they are texts, sorted since nobody gave them an order.
+    `dropped`: the level that `dummies` left out. `apart`: these are levels of a matrix whose columns have levels of
+    their own, or none.
+    """
 
     name: str
     size: int | str
     labels: tuple[str, ...] | None = None
+    nominal: bool = field(default=False, compare=False)
+    dropped: str | None = field(default=None, compare=False)
+    apart: tuple[Axis | None, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +70,12 @@ class Extent(int):
         extent = super().__new__(cls, size)
         extent.axis = axis
         return extent
+
+
+class Symbol(str):
+    """A symbol, `:last`; elsewhere it is its text."""
+
+    __slots__ = ()
 
 
 class Missing(Enum):

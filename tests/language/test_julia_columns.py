@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from mlmdsl.language.julia import call, named
-from mlmdsl.language.types import Array, Axis
+from mlmdsl.language.types import Array, Axis, Symbol
 from tests.language.julia_cases import column, message_of, plain, value
 
 CHEESE = column("cheese", ["B", "A", "B", "C"])
+YEAR = column("year", [1, 2, 1, 2])
 BACKGROUND = column("background", ["urban", "rural", "urban", "urban"])
 
 
@@ -61,6 +62,80 @@ def test_interactions_have_only_what_occurs(name: str) -> None:
     assert result.levels == Axis("cheese:background", 3, ("A:rural", "B:urban", "C:urban"))
 
 
+ORDERS: list[tuple[Any, dict[str, Any], list[int], tuple[str, ...], bool]] = [
+    (["poor", "good", "fair"], {}, [3, 2, 1], ("fair", "good", "poor"), True),
+    (["poor", "good", "fair"], {"order": ("poor", "fair", "good")}, [1, 3, 2], ("poor", "fair", "good"), False),
+    (["poor", "good"], {"order": ("poor", "fair", "good")}, [1, 3], ("poor", "fair", "good"), False),  # unobserved
+    (["poor", "good", "fair"], {"reference": "poor"}, [1, 3, 2], ("poor", "fair", "good"), True),
+    ([3, 1, 2], {"order": (2, 3, 1)}, [2, 3, 1], ("2", "3", "1"), False),
+    ([3, 1, 2], {"order": (2.0, 3.0, 1.0)}, [2, 3, 1], ("2", "3", "1"), False),
+    ([3.0, 1.5], {"order": (3, 1.5)}, [1, 2], ("3.0", "1.5"), False),
+    ([3, 1, 2], {"reference": 2}, [3, 2, 1], ("2", "1", "3"), False),
+    ([True, False], {"order": (True, False)}, [1, 2], ("true", "false"), False),
+    (["10", "9"], {}, [1, 2], ("10", "9"), True),
+]
+
+
+@pytest.mark.parametrize(("entries", "keywords", "codes", "labels", "nominal"), ORDERS)
+def test_order_of_levels(
+    entries: list[Any], keywords: dict[str, Any], codes: list[int], labels: tuple[str, ...], nominal: bool
+) -> None:
+    result = array("levels", column("c", entries), **keywords)
+    assert plain(result) == codes
+    assert result.levels == Axis("c", len(labels), labels)
+    assert result.levels is not None
+    assert result.levels.nominal is nominal
+
+
+SHARED: list[tuple[list[Any], list[Any], dict[str, Any], list[int], list[int], tuple[str, ...]]] = [
+    (["ant", "bee"], ["cat", "bee"], {}, [1, 2], [3, 2], ("ant", "bee", "cat")),
+    ([2, 10], [10, 3], {}, [1, 3], [3, 2], ("2", "3", "10")),
+    (["b", "a"], ["c", "a"], {"order": ("c", "b", "a")}, [2, 3], [1, 3], ("c", "b", "a")),
+    (["b", "a"], ["c", "a"], {"reference": "c"}, [3, 2], [1, 2], ("c", "a", "b")),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "keywords", "ones", "others", "labels"), SHARED)
+def test_columns_share_levels(
+    one: list[Any],
+    other: list[Any],
+    keywords: dict[str, Any],
+    ones: list[int],
+    others: list[int],
+    labels: tuple[str, ...],
+) -> None:
+    result = call("levels", [column("home", one), column("away", other)], {"shared": True, **keywords})
+    assert isinstance(result, tuple)
+    first, second = result
+    assert isinstance(first, Array)
+    assert isinstance(second, Array)
+    assert (plain(first), plain(second)) == (ones, others)
+    assert first.levels == second.levels == Axis("home_away", len(labels), labels)
+
+
+def test_ordered_categoricals_share_their_order_where_it_is_one() -> None:
+    sizes = ("low", "mid", "high")
+    one, other = column("a", ["mid", "low"], categories=sizes), column("b", ["high", "low"], categories=sizes)
+    first, second = call("levels", [one, other], {"shared": True})  # type: ignore[misc]
+    assert (plain(first), plain(second)) == ([2, 1], [3, 1])
+    apart = column("b", ["high", "low"], categories=("high", "low"))
+    assert "give one: `order=[…]`" in message_of("levels", (one, apart), shared=True)
+
+
+def test_a_number_drops_a_place_and_a_text_a_name() -> None:
+    twos = column("dose", [2, 1, 3])
+    assert array("dummies", twos, drop=2).axes[1].labels == ("1", "3")
+    assert array("dummies", twos, drop="2").axes[1].labels == ("1", "3")
+    reversed_ = array("levels", twos, order=(3, 2, 1))
+    assert array("dummies", reversed_, drop=1).axes[1].labels == ("2", "1")
+    assert array("dummies", reversed_, drop="1").axes[1].labels == ("3", "2")
+    named_last = column("rank", ["last", "a"])
+    assert array("dummies", named_last, drop="last").axes[1].labels == ("a",)
+    assert array("dummies", named_last, drop=Symbol("first")).axes[1] == Axis("rank", 1, ("last",))
+    assert array("dummies", named_last, drop=Symbol("first")).axes[1].dropped == "a"
+    assert array("hcat", 1, array("dummies", twos, drop=1)).axes[1].dropped == "1"
+
+
 def test_interactions_with_one_label_are_told_apart() -> None:
     result = array("levels", column("a", ["x:y", "x"]), column("b", ["z", "y:z"]))
     assert result.levels is not None
@@ -75,7 +150,7 @@ def test_dummies() -> None:
 
 @pytest.mark.parametrize(
     ("drop", "labels"),
-    [("A", ("B", "C")), (1, ("B", "C")), ("first", ("B", "C")), ("last", ("A", "B")), (2, ("A", "C"))],
+    [("A", ("B", "C")), (1, ("B", "C")), (Symbol("first"), ("B", "C")), (Symbol("last"), ("A", "B")), (2, ("A", "C"))],
 )
 def test_dummies_drop_a_level(drop: Any, labels: tuple[str, ...]) -> None:
     result = array("dummies", CHEESE, drop=drop)
@@ -83,8 +158,8 @@ def test_dummies_drop_a_level(drop: Any, labels: tuple[str, ...]) -> None:
     assert plain(result)[1] == [float(label == "A") for label in labels]
 
 
-def test_dummies_of_numbers_drop_a_value() -> None:
-    assert array("dummies", column("year", [2000, 2001]), drop=2000).axes[1].labels == ("2001",)
+def test_dummies_of_numbers_drop_a_name() -> None:
+    assert array("dummies", column("year", [2000, 2001]), drop="2000").axes[1].labels == ("2001",)
 
 
 def test_lag() -> None:
@@ -145,8 +220,24 @@ REFUSED: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("levels", (column("a", [1, 2]), column("b", [1])), {}, "columns of one length"),
     ("interaction", (CHEESE,), {}, "two columns or more"),
     ("dummies", (CHEESE,), {"drop": "D"}, "`cheese` has no level `D` to drop | its levels are A, B, C"),
-    ("dummies", (CHEESE,), {"drop": 4}, "has no level"),
+    ("dummies", (CHEESE,), {"drop": 4}, "`cheese` has 3 levels, none of them at place 4 to drop"),
+    ("dummies", (CHEESE,), {"drop": 1.0}, "`drop` is a place or the name of a level, found the number 1.0"),
     ("dummies", (CHEESE,), {"drop": True}, "has no level"),
+    ("dummies", (CHEESE,), {"drop": "first"}, "has no level `first` to drop"),
+    (
+        "dummies",
+        (YEAR,),
+        {"drop": 2001},
+        "`year` has 2 levels, none of them at place 2001 to drop | its levels are 1, 2",
+    ),
+    ("levels", (CHEESE,), {"order": ("C", "A")}, "`order` lacks the level `B` of `cheese` | its levels are A, B, C"),
+    ("levels", (CHEESE,), {"order": ("C", "A", "B", "A")}, "`order` names the level `A` twice"),
+    ("levels", (CHEESE,), {"order": ("A", "B", "C"), "reference": "B"}, "an order or a reference, not both"),
+    ("levels", (CHEESE,), {"reference": "b"}, "`cheese` has no level `b` to be the reference | did you mean `B`?"),
+    ("levels", (CHEESE, BACKGROUND), {"order": ("A", "B", "C")}, "an order or reference only where they share it"),
+    ("levels", (CHEESE,), {"shared": 1}, "`shared` is true or false"),
+    ("levels", (CHEESE, YEAR), {"shared": True}, "numbers columns of one kind together"),
+    ("levels", (CHEESE, column("g", ["A", None])), {"shared": True}, "`g` has missing entries (row 2)"),
     ("dummies", (column("g", [None, 1]),), {}, "missing entries (row 1)"),
     ("lag", (3,), {}, "needs a column"),
     ("lag", (AGE, 1.5), {}, "the lag must be a whole number"),
