@@ -17,12 +17,30 @@ def half_normal(x: Any, scale: float) -> float:
     return float(stats.halfnorm(scale=scale).logpdf(x).sum())
 
 
+def half_normal_at(x: Any, mean: float, scale: float) -> float:
+    """A normal density restricted to positive values."""
+    return float(stats.truncnorm(-mean / scale, np.inf, mean, scale).logpdf(x).sum())
+
+
+def log_normal(x: Any, mean: Any, scale: Any) -> float:
+    """Σ log N(log x | mean, scale) − log x."""
+    return normal(np.log(x), mean, scale) - float(np.log(x).sum())
+
+
 def half_cauchy(x: Any, scale: float) -> float:
     return float(stats.halfcauchy(scale=scale).logpdf(x).sum())
 
 
 def exponential(x: Any, scale: float = 1.0) -> float:
     return float(stats.expon(scale=scale).logpdf(x).sum())
+
+
+def gamma(x: Any, shape: float, scale: float) -> float:
+    return float(stats.gamma(shape, scale=scale).logpdf(x).sum())
+
+
+def inverse_gamma(x: Any, shape: float, scale: float) -> float:
+    return float(stats.invgamma(shape, scale=scale).logpdf(x).sum())
 
 
 def uniform(x: Any, lower: float, upper: float) -> float:

@@ -5,8 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import stats
+from scipy.special import expit
 
-from tests.benchmarks.hard.densities import bernoulli_logit, log_poisson, normal, uniform
+from tests.benchmarks.hard.densities import (
+    bernoulli_logit,
+    exponential,
+    gamma,
+    half_cauchy,
+    log_poisson,
+    normal,
+    uniform,
+)
 from tests.benchmarks.hard.model import Data, HardModel, Point, Site
 
 
@@ -66,6 +76,78 @@ def election(data: Data, p: Point) -> float:
     return total + bernoulli_logit(data["y"], logits)
 
 
+def scales_data() -> dict[str, Any]:
+    rng = np.random.default_rng(12)
+    units = np.array([1e-4, 1e-2, 1.0, 1e3, 1e5])
+    z = rng.normal(size=(300, 5))
+    logits = 0.3 + z @ np.array([1.0, -0.5, 0.7, -1.2, 0.4])
+    return {"X": z * units, "y": (rng.random(300) < 1 / (1 + np.exp(-logits))).astype(np.int64)}
+
+
+def scales(data: Data, p: Point) -> float:
+    logits = p["α"] + data["X"] @ p["β"]
+    return normal(p["α"], 0, 10) + normal(p["β"], 0, 10_000) + bernoulli_logit(data["y"], logits)
+
+
+def offset_data() -> dict[str, Any]:
+    rng = np.random.default_rng(13)
+    x = rng.normal(size=100)
+    return {"x": x, "y": 1e6 + 5 * x + rng.logistic(0, 2, 100)}
+
+
+def offset(data: Data, p: Point) -> float:
+    priors = normal(p["α"], 0, 1e7) + normal(p["β"], 0, 100) + half_cauchy(p["σ"], 10)
+    return priors + float(stats.logistic(p["α"] + p["β"] * data["x"], p["σ"]).logpdf(data["y"]).sum())
+
+
+def grouped(rng: np.random.Generator, rows: int, groups: int, τ: float) -> tuple[Any, Any, Any]:
+    """A predictor, the group of each row from 1, and its effect."""
+    group = rng.permutation(np.arange(rows) % groups)
+    return rng.normal(size=rows), group + 1, rng.normal(0, τ, groups)[group]
+
+
+def ordered_logit_data() -> dict[str, Any]:
+    rng = np.random.default_rng(14)
+    x, group, effect = grouped(rng, 400, 25, 0.8)
+    noisy = 1.2 * x + effect + rng.logistic(size=400)
+    return {"x": x, "group": group, "y": np.searchsorted([-2.0, -0.5, 1.0, 2.5], noisy) + 1}
+
+
+def ordered_logit(data: Data, p: Point) -> float:
+    """P(y ≤ k) = logistic(cₖ − η); the ordered cuts lack the constant log 4!."""
+    linear = p["β"] * data["x"] + p["u"][data["group"] - 1]
+    below = expit(np.concatenate([[-np.inf], p["c"], [np.inf]])[:, None] - linear)
+    rows = np.arange(len(linear))
+    priors = normal(p["c"], 0, 5) + normal(p["β"], 0, 2) + exponential(p["τ"]) + normal(p["u"], 0, p["τ"])
+    return priors + float(np.log(below[data["y"], rows] - below[data["y"] - 1, rows]).sum())
+
+
+def negative_binomial_data() -> dict[str, Any]:
+    rng = np.random.default_rng(15)
+    x, group, effect = grouped(rng, 300, 30, 0.6)
+    return {"x": x, "group": group, "y": rng.poisson(rng.gamma(1.5, np.exp(2 + 0.8 * x + effect) / 1.5))}
+
+
+def negative_binomial(data: Data, p: Point) -> float:
+    μ = np.exp(p["α"] + p["β"] * data["x"] + p["u"][data["group"] - 1])
+    priors = normal(p["α"], 0, 5) + normal(p["β"], 0, 2) + exponential(p["τ"]) + exponential(p["r"], 10)
+    return (
+        priors + normal(p["u"], 0, p["τ"]) + float(stats.nbinom(p["r"], p["r"] / (p["r"] + μ)).logpmf(data["y"]).sum())
+    )
+
+
+def student_t_data() -> dict[str, Any]:
+    rng = np.random.default_rng(16)
+    x = rng.normal(size=100)
+    return {"x": x, "y": 2 - 3 * x + 1.5 * rng.standard_t(3, 100)}
+
+
+def student_t(data: Data, p: Point) -> float:
+    priors = normal(p["α"], 0, 10) + normal(p["β"], 0, 10) + half_cauchy(p["σ"], 5)
+    priors += gamma(p["ν"], 2, 10)
+    return priors + float(stats.t(p["ν"], p["α"] + p["β"] * data["x"], p["σ"]).logpdf(data["y"]).sum())
+
+
 REGRESSIONS = (
     HardModel(
         "poisson_glm",
@@ -91,5 +173,40 @@ REGRESSIONS = (
             **{name: Site(shape=(size,)) for name, size in zip("abcde", (4, 4, 16, 51, 5), strict=True)},
         },
         election,
+    ),
+    HardModel(
+        "scales",
+        "logistic regression, units from 1e-4 to 1e5",
+        scales_data,
+        {"α": Site(), "β": Site(shape=(5,), spread=1e-4)},
+        scales,
+    ),
+    HardModel(
+        "offset",
+        "a response around 10⁶",
+        offset_data,
+        {"α": Site(around=1e6), "β": Site(around=5), "σ": Site("positive")},
+        offset,
+    ),
+    HardModel(
+        "ordered_logit",
+        "ordered logit, 25 groups",
+        ordered_logit_data,
+        {"c": Site("ordered", (4,), spread=2), "β": Site(), "τ": Site("positive"), "u": Site(shape=(25,))},
+        ordered_logit,
+    ),
+    HardModel(
+        "negative_binomial",
+        "negative binomial, 30 groups",
+        negative_binomial_data,
+        {"α": Site(), "β": Site(), "τ": Site("positive"), "r": Site("positive"), "u": Site(shape=(30,))},
+        negative_binomial,
+    ),
+    HardModel(
+        "student_t",
+        "Student-t regression, ν sampled",
+        student_t_data,
+        {"α": Site(), "β": Site(), "σ": Site("positive"), "ν": Site("positive", (), 1)},
+        student_t,
     ),
 )
