@@ -18,7 +18,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -56,19 +56,18 @@ def prepare_ours(name: str) -> Runner:
     return lambda seed: of_fit("mlmdsl", bound.sample(seed=seed))
 
 
-def prepare_numpyro(name: str) -> Runner:
-    from tests.benchmarks.peers import hard_numpyro
+def prepare_peer(peer: str) -> Callable[[str], Runner]:
+    """The peer's form, once it is seen to be the same posterior."""
 
-    return hard_numpyro.prepare(HARD_MODELS[name])
+    def prepare(name: str) -> Runner:
+        from tests.benchmarks.peers import hard_run
+
+        return hard_run.PREPARE[peer](HARD_MODELS[name])
+
+    return prepare
 
 
-def prepare_pymc(name: str) -> Runner:
-    from tests.benchmarks.peers import hard_pymc
-
-    return hard_pymc.prepare(HARD_MODELS[name])
-
-
-PREPARE = {"mlmdsl": prepare_ours, "numpyro": prepare_numpyro, "pymc": prepare_pymc}
+PREPARE = {"mlmdsl": prepare_ours, "numpyro": prepare_peer("numpyro"), "pymc": prepare_peer("pymc")}
 
 
 def run_seeds(name: str, system: str, seeds: Sequence[int]) -> None:
@@ -118,7 +117,7 @@ def row(system: str, wanted: Sequence[int], runs: Sequence[Seed], trouble: str) 
     results = [run.result for run in runs]
     return [
         *start,
-        f"{max(result.rhat for result in results):.3f}" + (f" ({trouble})" if trouble else ""),
+        f"{max(result.rhat for result in results):#.4g}" + (f" ({trouble})" if trouble else ""),
         f"{min(result.ess for result in results):.0f}",
         str(sum(result.divergences for result in results)),
         f"{results[0].compile_s:.1f}",

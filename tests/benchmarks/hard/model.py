@@ -30,10 +30,10 @@ class Site(NamedTuple):
     spread: float = 0.5
 
     def draw(self, rng: np.random.Generator) -> Array:
-        """A value of that kind: exp(normal) where positive, a share of 0.2 to 0.8 within the unit interval."""
+        """A value of that kind: exp(normal) where positive, a share of 0.15 to 0.45 within the unit interval."""
         z = rng.normal(self.around, self.spread, self.shape)
         if self.kind == "unit":
-            z = rng.uniform(0.2, 0.8, self.shape)
+            z = rng.uniform(0.15, 0.45, self.shape)
         elif self.kind == "positive":
             z = np.exp(z)
         return np.sort(z) if self.kind == "ordered" else np.asarray(z)

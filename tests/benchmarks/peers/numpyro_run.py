@@ -31,7 +31,7 @@ def prepare(model: Callable[[], Any], draws: int = 1000, tune: int = 1000) -> Ru
     keys = _keys(0)
     warm_up, sample = phases(model, 1, tune, draws)
     warm = jax.pmap(warm_up).lower(keys).compile()
-    draw = jax.pmap(sample).lower(warm(keys)[0]).compile()
+    draw = jax.pmap(sample).lower(jax.eval_shape(jax.pmap(warm_up), keys)[0]).compile()
     compile_s = perf_counter() - started
 
     def run(seed: int) -> Result:
