@@ -7,7 +7,8 @@ spec and this benchmark the peers' forms (tests/benchmarks/peers) before it runs
 converges if R-hat (rank-normalised, split, by ArviZ) is at most 1.01 and the smallest bulk ESS at least 400 for every
 element of every parameter. mlmdsl and the peers run as a user gets them by default; the peers make 4 chains of
 1000 + 1000. Each model and system is a process of its own, with an empty cache, and has so many seconds for all its seeds:
-those it does not come to count as failed. Compile time is that of the first seed.
+those it does not come to count as failed. Of the seeds' times the table has medians; compile time is that of the first seed,
+and its processor time is within that seed's where the sampler compiles as it begins.
 """
 
 from __future__ import annotations
@@ -33,10 +34,11 @@ MOST_RHAT, LEAST_ESS = 1.01, 400
 
 
 class Seed(NamedTuple):
-    """One run of one system."""
+    """One run of one system: `cpu_s` is the processor time of all its threads, `peak_mib` the process's memory so far."""
 
     seed: int
     result: Result
+    cpu_s: float
     peak_mib: float
 
     @property
@@ -74,9 +76,20 @@ def run_seeds(name: str, system: str, seeds: Sequence[int]) -> None:
     """In the process of one system: a line of JSON for each seed, as soon as it is done."""
     run = PREPARE[system](name)
     for seed in seeds:
+        began = cpu_seconds()
         result = run(seed)
-        peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        print(json.dumps([seed, result, peak / 1024]), flush=True)
+        peak = max(usage.ru_maxrss for usage in usages())
+        print(json.dumps([seed, result, cpu_seconds() - began, peak / 1024]), flush=True)
+
+
+def usages() -> list[resource.struct_rusage]:
+    """Of this process, and of those that it started and that have ended, such as compilers."""
+    return [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+
+
+def cpu_seconds() -> float:
+    """Processor time so far."""
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages())
 
 
 def finished(name: str, system: str, seeds: Sequence[int], timeout: float) -> tuple[list[Seed], str]:
@@ -98,12 +111,12 @@ def finished(name: str, system: str, seeds: Sequence[int], timeout: float) -> tu
 def read(lines: str) -> list[Seed]:
     """The runs that a system's process has told of."""
     rows = [json.loads(line) for line in lines.splitlines() if line.startswith("[") and line.endswith("]")]
-    return [Seed(seed, Result(*result), peak) for seed, result, peak in rows]
+    return [Seed(seed, Result(*result), *rest) for seed, result, *rest in rows]
 
 
 COLUMNS = (
     "system", "converged", "failed seeds", "worst R-hat", "min ESS", "divergences",
-    "compile s", "median run s", "gradients", "MiB",
+    "compile s", "run s", "CPU s", "gradients", "MiB",
 )  # fmt: skip
 
 
@@ -122,6 +135,7 @@ def row(system: str, wanted: Sequence[int], runs: Sequence[Seed], trouble: str) 
         str(sum(result.divergences for result in results)),
         f"{results[0].compile_s:.1f}",
         f"{median(result.seconds for result in results):.1f}",
+        f"{median(run.cpu_s for run in runs):.1f}",
         f"{median(result.gradients for result in results):.0f}",
         f"{max(run.peak_mib for run in runs):.0f}",
     ]

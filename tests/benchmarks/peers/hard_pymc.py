@@ -79,10 +79,10 @@ def student_t(x: Array, y: Array) -> None:
 def arma(y: Array) -> None:
     μ, φ, θ = pm.Normal("μ", 0, 10), pm.Normal("φ", 0, 2), pm.Normal("θ", 0, 2)
     σ = pm.HalfCauchy("σ", 2.5)
-    first = y[0] - (μ + φ * μ)
+    first = float(y[0]) - (μ + φ * μ)
     errors = pytensor.scan(
         lambda before, now, error, μ, φ, θ: now - (μ + φ * before + θ * error),
-        sequences=[y[:-1], y[1:]],
+        sequences=[pt.as_tensor(y[:-1]), pt.as_tensor(y[1:])],
         outputs_info=first,
         non_sequences=[μ, φ, θ],
         strict=True,
@@ -103,7 +103,7 @@ def garch(y: Array) -> None:
     first = pt.as_tensor(np.var(y, ddof=1))
     h = pytensor.scan(
         lambda before, h, μ, ω, α, β: ω + α * (before - μ) ** 2 + β * h,
-        sequences=[y[:-1]],
+        sequences=[pt.as_tensor(y[:-1])],
         outputs_info=first,
         non_sequences=[μ, ω, α, β],
         strict=True,
