@@ -22,7 +22,7 @@ from torch.distributions import Distribution, Independent
 
 from mlmdsl.followed import Followed, follow
 from mlmdsl.inference.batching import at_once, over_draws
-from mlmdsl.inference.sites import isolated_randomness
+from mlmdsl.inference.process import IsolatedRandomness
 from mlmdsl.language.rows import empty
 from mlmdsl.recovery import Values, conditioned, flattened
 from mlmdsl.runtime.columns import Columns
@@ -97,7 +97,7 @@ def pointwise(
 
     incomplete = dict.fromkeys(site.target for site in sites if site.is_incomplete)
     (word,) = np.random.SeedSequence([seed, _STREAM]).generate_state(1, np.uint64).tolist()
-    with isolated_randomness(word >> 1):
+    with IsolatedRandomness(word >> 1):
         return Pointwise(
             run(_log_density, True) if log_likelihood and sites else {},
             run(_drawn, False) if predictive and sites else {},

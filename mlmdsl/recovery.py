@@ -13,6 +13,7 @@ from pyro import poutine
 from torch import Tensor
 
 from mlmdsl.inference.batching import at_once, over_draws, together
+from mlmdsl.inference.process import alone
 
 Values = npt.NDArray[Any]
 Model = Callable[..., Any]
@@ -69,7 +70,7 @@ def flattened(samples: Mapping[str, Values], like: Tensor) -> tuple[dict[str, Te
 
 def conditioned(model: Model, values: Mapping[str, Tensor], **data: Tensor) -> Any:
     """The trace of a model with sites at given values, and perhaps with other data."""
-    with pyro.validation_enabled(False), poutine.block():
+    with alone(), pyro.validation_enabled(False), poutine.block():
         return poutine.trace(poutine.condition(model, data=dict(values))).get_trace(**data)
 
 

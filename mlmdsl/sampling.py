@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,8 +16,6 @@ import numpy.typing as npt
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.passes.centring import Recentred
 from mlmdsl.compiler.passes.marginalize import collapsed_names
-from mlmdsl.compiler.values import Tensor
-from mlmdsl.language.types import Array
 from mlmdsl.observations import observed_data, rows_of, with_rows
 from mlmdsl.outputs import described, outputs
 
@@ -54,10 +51,11 @@ def sample_bound(
     """Draw from the posterior of a bound model."""
     seed = chosen_seed(bound, seed)
     started = perf_counter()
+    from mlmdsl.inference.process import one_thread
     from mlmdsl.inference.run import sample
 
     imported = perf_counter()
-    with threads_for(bound):
+    with one_thread():
         collapsed = bound.collapsed if marginalize == "auto" else None
         program = bound.compiled(dtype, device, collapsed=collapsed is not None)
         _, effects = bound.recentred(collapsed is not None)
@@ -85,7 +83,7 @@ def sample_bound(
         if collapsed is not None:
             samples = with_effects(bound, collapsed, program, samples, seed, dtype, device)
         recovered = perf_counter() - recovering
-    rows = rows_of(bound, samples, seed, dtype, device, log_likelihood, predictive)
+        rows = rows_of(bound, samples, seed, dtype, device, log_likelihood, predictive)
     timing = {
         "import_s": imported - started,
         "compile_s": bound.lower_s + compiled - imported + result.compile_s,
@@ -175,36 +173,14 @@ def explained(program: Callable[[], Any]) -> Iterator[None]:
     except ValueError as error:
         from pyro import poutine
 
+        from mlmdsl.inference.process import alone
+
         try:
-            with poutine.block():
+            with alone(), poutine.block():
                 program()
         except (ValueError, RuntimeError) as cause:
             raise cause from error
         raise
-
-
-SMALL = 200_000
-"""Numbers in the largest argument up to which one thread is faster than several."""
-
-
-@contextmanager
-def threads_for(bound: Bound) -> Iterator[None]:
-    """One thread for all of a small model's run: on small tensors more of them only wait for each other.
-
-    On two busy cores the collapsed cheese models took 20 times longer to sample with two threads, and a factorisation of
-    three columns 40 ms. `OMP_NUM_THREADS` overrides.
-    """
-    import torch
-
-    known = [value.known for value in bound.bound.values.values() if isinstance(value, Tensor)]
-    largest = max((value.values.size for value in known if isinstance(value, Array)), default=0)
-    before = torch.get_num_threads()
-    if largest <= SMALL and "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _path(where: str | Path | None) -> Path | None:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from mlmdsl.inference.process import alone
+
 Named = Mapping[str, Tensor]
 
 CHUNK = 2**22
@@ -63,7 +65,7 @@ def _taken(inputs: Sequence[Tensor | Named], which: int | slice) -> list[Tensor 
 @contextmanager
 def silent_vmap() -> Iterator[None]:
     """Silence what vmap remarks on though it is right: an operation that runs as a loop, room made for draws."""
-    with warnings.catch_warnings():
+    with alone(), warnings.catch_warnings():
         # an operation has no batching rule
         warnings.filterwarnings("ignore", message="There is a performance drop", category=UserWarning)
         # binomial draws with one set of parameters are batched

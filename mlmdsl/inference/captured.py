@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from mlmdsl.inference.graph import agree
+from mlmdsl.inference.process import alone
 
 Run = Callable[..., Sequence[Tensor]]
 """Tensors of fixed shapes → tensors, by operations on one device."""
@@ -34,7 +35,8 @@ def capture(run: Run, arguments: Sequence[Tensor]) -> Run:
     """
     held = [argument.clone() for argument in arguments]
     try:
-        replay, results = record_kernels(run, held)
+        with alone():
+            replay, results = record_kernels(run, held)
     except RuntimeError as error:  # torch's name for what CUDA reports
         raise NotCapturable(str(error).strip().splitlines()[0]) from error
 

@@ -21,6 +21,7 @@ from torch.utils import _pytree as pytree
 from mlmdsl.inference.graph import count_operations
 from mlmdsl.inference.metric import Metric
 from mlmdsl.inference.potential import GradientAndValue
+from mlmdsl.inference.process import alone
 from mlmdsl.inference.tree import Noise, Settled, State, Tables, advance
 
 SECONDS_PER_OPERATION = 5e-6
@@ -58,7 +59,8 @@ def compile_step(step: Step, arguments: tuple[Any, ...]) -> tuple[Step, str | No
     took."""
     started = perf_counter()
     try:
-        compiled = _compiled(step, arguments)
+        with alone():
+            compiled = _compiled(step, arguments)
     except Exception as error:  # inductor raises its own errors, the C++ compiler's, and the operating system's
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         note = f"steps run uncompiled, some three times slower (a C++ compiler is needed to compile them): {first}"

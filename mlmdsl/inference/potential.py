@@ -20,8 +20,9 @@ from torch.fx import GraphModule
 
 from mlmdsl.inference.batching import silent_vmap
 from mlmdsl.inference.graph import agree, simplify
+from mlmdsl.inference.process import IsolatedRandomness, alone
 from mlmdsl.inference.record import Function, NotRecordable, by_autograd, functional, record
-from mlmdsl.inference.sites import Sites, isolated_randomness
+from mlmdsl.inference.sites import Sites
 
 GradientAndValue = Callable[[Tensor], tuple[Tensor, Tensor]]
 """q (chain, D) → ∇U(q) (chain, D) and U(q) (chain,)."""
@@ -72,7 +73,8 @@ def record_gradient(
     """
     points = _points(sites, 3, seed)
     try:
-        graph = how(sites.potential, points[0])
+        with alone():
+            graph = how(sites.potential, points[0])
         with torch.no_grad():
             graph = simplify(graph, [points[0]])
             found = [graph(q) for q in -points]
@@ -87,7 +89,7 @@ def record_gradient(
 def _record(batched: GradientAndValue, points: Tensor) -> GraphModule:
     from torch.fx.experimental.proxy_tensor import make_fx  # a second and a half, which few runs need
 
-    with silent_vmap():
+    with alone(), silent_vmap():
         graph = make_fx(functional(batched))(points)
     with torch.no_grad():
         return simplify(graph, [points])
@@ -107,7 +109,7 @@ def _check_batched(sites: Sites, batched: GradientAndValue, points: Tensor) -> N
 
 
 def _points(sites: Sites, chains: int, seed: int) -> Tensor:
-    with isolated_randomness(seed):
+    with IsolatedRandomness(seed):
         return torch.rand(chains, sites.dim, dtype=sites.dtype, device=sites.device) * 4 - 2
 
 

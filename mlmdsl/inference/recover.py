@@ -11,14 +11,15 @@ from torch import Tensor
 
 from mlmdsl.inference.batching import at_once, over_draws, together
 from mlmdsl.inference.draws import Array
-from mlmdsl.inference.sites import Sites, isolated_randomness
+from mlmdsl.inference.process import IsolatedRandomness
+from mlmdsl.inference.sites import Sites
 
 
 def recover(sites: Sites, positions: Tensor, seed: int = 0) -> dict[str, Array]:
     """The sites at `positions` (chain, draw, D): arrays (chain, draw, *site shape), in the order of the trace."""
     chains, draws, dim = positions.shape
     flat = positions.reshape(-1, dim)
-    with isolated_randomness(seed):
+    with IsolatedRandomness(seed):
         with torch.no_grad():
             size = sum(value.numel() for value in sites.constrained(flat[0]).values())
         values = together(over_draws(sites.constrained, flat, step=at_once(size)))

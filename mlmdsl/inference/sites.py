@@ -11,8 +11,7 @@ The support is the one the site has in that very run, so a support that depends 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +25,7 @@ from torch.distributions import biject_to
 from torch.overrides import TorchFunctionMode
 
 from mlmdsl.inference.draws import UnsupportedModel
+from mlmdsl.inference.process import IsolatedRandomness, alone
 from mlmdsl.inference.recentring import Evidence, freed
 
 Model = Callable[[], Any]
@@ -65,7 +65,7 @@ class Sites:
     def log_density(self, q: Tensor) -> Tensor:
         """log π(q) with the Jacobian of the transforms, a scalar; q has shape (D,)."""
         messenger = _Unconstrained(self.split(q), self.centring)
-        with pyro.validation_enabled(False), FailuresAsNan():
+        with alone(), pyro.validation_enabled(False), FailuresAsNan():
             total: Tensor = _trace(self.model, messenger).log_prob_sum() + messenger.log_jacobian
         return total
 
@@ -181,7 +181,7 @@ def read_sites(model: Model, seed: int = 0) -> Sites:
 
     Raises UnsupportedModel, naming the sites, if some latent site is discrete or subsampled, or if there is none.
     """
-    with isolated_randomness(seed):
+    with IsolatedRandomness(seed):
         prototype = _Prototype()
         nodes = _trace(model, prototype).nodes
     _check_supported(nodes, prototype.origins)
@@ -196,18 +196,9 @@ def read_sites(model: Model, seed: int = 0) -> Sites:
     return Sites(model, tuple(latent), start, _widest(floats), device)
 
 
-@contextmanager
-def isolated_randomness(seed: int) -> Iterator[None]:
-    """Seed torch's global generators inside, restore them after: a model may draw where no generator can be passed."""
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices):
-        torch.manual_seed(seed)
-        yield
-
-
 def _trace(model: Model, messenger: poutine.messenger.Messenger) -> Any:
     # validation reads values, which costs time and cannot be vectorised: a bad value shows as a non-finite density
-    with pyro.validation_enabled(False), FailuresAsNan():
+    with alone(), pyro.validation_enabled(False), FailuresAsNan():
         return poutine.trace(messenger(model)).get_trace()
 
 

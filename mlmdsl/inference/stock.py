@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import pyro.infer
 import torch
+from pyro import poutine
 from torch import Tensor
 
 from mlmdsl.inference.draws import Progress, ProgressCallback
+from mlmdsl.inference.process import IsolatedRandomness, alone
 from mlmdsl.inference.settings import ENOUGH_DRAWS, INITIAL_TRIES, Raw, Settings
-from mlmdsl.inference.sites import Sites, isolated_randomness
+from mlmdsl.inference.sites import Sites
 
 _StockNUTS: Any = pyro.infer.NUTS
 _potential_grad: Any = pyro.ops.integrator.potential_grad
@@ -51,8 +53,8 @@ def sample_stock(sites: Sites, settings: Settings, progress: ProgressCallback | 
         chain = _Chain()
         chains.append(chain)
         try:
-            with isolated_randomness(settings.seed * 100_003 + number):
-                _run_chain(sites, settings, chain, _counted(progress, settings, number))
+            chance = IsolatedRandomness(settings.seed * 100_003 + number)
+            _run_chain(sites, settings, chain, chance, _counted(progress, settings, number))
         except KeyboardInterrupt:
             interrupted = True
             break
@@ -69,7 +71,23 @@ def initial_position(sites: Sites, potential: Callable[[dict[str, Tensor]], Tens
     raise ValueError(f"no point with a finite density in {INITIAL_TRIES} tries on (−2, 2): is the model right?")
 
 
-def _run_chain(sites: Sites, settings: Settings, chain: _Chain, tell: Callable[[str, int, Any], None]) -> None:
+class _Drawn(poutine.messenger.Messenger):
+    """Draws what the kernel draws, which are sites to Pyro, from generators of the run's own."""
+
+    def __init__(self, chance: IsolatedRandomness) -> None:
+        super().__init__()
+        self.chance = chance
+
+    def _pyro_sample(self, msg: dict[str, Any]) -> None:
+        if not msg["done"] and msg["value"] is None:
+            with self.chance:
+                msg["value"] = msg["fn"](*msg["args"], **msg["kwargs"])
+            msg["done"] = True
+
+
+def _run_chain(
+    sites: Sites, settings: Settings, chain: _Chain, chance: IsolatedRandomness, tell: Callable[[str, int, Any], None]
+) -> None:
     def potential(params: dict[str, Tensor]) -> Tensor:
         chain.evaluations += 1
         return sites.potential(params["q"])
@@ -79,20 +97,29 @@ def _run_chain(sites: Sites, settings: Settings, chain: _Chain, tell: Callable[[
         target_accept_prob=settings.target_accept,
         max_tree_depth=settings.max_depth,
     )
-    params = {"q": initial_position(sites, potential)}
+    with chance:
+        params = {"q": initial_position(sites, potential)}
     kernel.initial_params = params
     started = perf_counter()
-    kernel.setup(settings.tune)
+    with alone(), _Drawn(chance):
+        kernel.setup(settings.tune)
     for i in range(settings.tune):
-        params = kernel.sample(params)
+        params = _moved(kernel, params, chance)
         tell("warmup", i + 1, kernel)
     chain.warmup_s = perf_counter() - started
     for i in range(settings.draws):
         before = kernel._mean_accept_prob * i, len(kernel._divergences), chain.evaluations
-        params = kernel.sample(params)
+        params = _moved(kernel, params, chance)
         chain.record(params["q"], _stats(kernel, i + 1, before, chain.evaluations))
         chain.sample_s = perf_counter() - started - chain.warmup_s
         tell("sample", i + 1, kernel)
+
+
+def _moved(kernel: Any, params: dict[str, Tensor], chance: IsolatedRandomness) -> dict[str, Tensor]:
+    """A transition."""
+    with alone(), _Drawn(chance):
+        moved: dict[str, Tensor] = kernel.sample(params)
+    return moved
 
 
 def _stats(kernel: Any, n: int, before: tuple[float, int, int], evaluations: int) -> dict[str, float]:
