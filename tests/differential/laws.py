@@ -57,10 +57,10 @@ def density(law: Any, x: Any) -> float:
     return law.logpdf(x) if isinstance(law, Distribution) else fail("type", "logpdf of no distribution")
 
 
-def families() -> dict[str, Function]:
+def families() -> dict[str, Callable[..., Any]]:
     """The constructors of the univariate distributions."""
 
-    def maker(name: str) -> Function:
+    def maker(name: str) -> Callable[..., Any]:
         return lambda *args: densities.univariate(name, list(args))
 
     return {name: maker(name) for name in densities.UNIVARIATE}
