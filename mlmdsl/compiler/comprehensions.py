@@ -12,7 +12,7 @@ from itertools import product
 from typing import cast
 
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.context import Carried, Context, LoopAxis, Wrong
+from mlmdsl.compiler.context import Carried, Context, LoopAxis, Wrong, key_of
 from mlmdsl.compiler.elementwise import constant, known_tensor, known_type
 from mlmdsl.compiler.indexing import WHOLE, Position, gather, range_tensor
 from mlmdsl.compiler.iteration import (
@@ -244,7 +244,7 @@ def _vectorized(
 def _array_axis(cx: Context, loop: LoopAxis) -> Axis:
     """The array axis that a loop becomes: the one whose indices it walked, if it walked all of it."""
     if loop.over is not None and loop.over.size == loop.axis.size:
-        cx.axis_sizes.setdefault(loop.over.name, cx.axis_sizes[loop.axis.name])
+        cx.axis_sizes.setdefault(key_of(loop.over), cx.axis_sizes[key_of(loop.axis)])
         return loop.over
     return loop.axis
 

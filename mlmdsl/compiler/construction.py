@@ -8,7 +8,7 @@ from typing import cast
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.calls import call_function, known_call, with_known
 from mlmdsl.compiler.combinators import filled_draw
-from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.context import Context, key_of
 from mlmdsl.compiler.elementwise import constant, elementwise
 from mlmdsl.compiler.indexing import axis_size, vectorized
 from mlmdsl.compiler.labels import joined_levels, side_by_side, with_levels
@@ -100,7 +100,7 @@ def _similar(cx: Context, row: Function, args: Sequence[Value], keywords: Keywor
     for position, axis in enumerate(x.type.axes):
         named = isinstance(x.expr, ir.Ref) or not isinstance(axis.size, int)
         size = axis_size(cx, x, position) if named else constant(cast(int, axis.size))
-        cx.axis_sizes.setdefault(axis.name, size.expr)
+        cx.axis_sizes.setdefault(key_of(axis), size.expr)
     return Tensor(ir.Call("zeros", (), ir.Type("real", (), x.type.axes, 0, 0)))
 
 

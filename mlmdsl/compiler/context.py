@@ -52,6 +52,15 @@ class Restart(Exception):
         self.apply = apply
 
 
+AxisKey = tuple[str, int | str]
+"""What tells an axis from any other: its name and its size."""
+
+
+def key_of(axis: Axis) -> AxisKey:
+    """What tells an axis from any other."""
+    return axis.name, axis.size
+
+
 @dataclass(frozen=True)
 class LoopAxis:
     """A vectorised loop around: its axis, and the array axis whose indices it walks, if it is known."""
@@ -71,13 +80,16 @@ class Context:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     loops: list[LoopAxis] = field(default_factory=list)
     sequential: list[str] = field(default_factory=list)
-    axis_sizes: dict[str, ir.Expr] = field(default_factory=dict)
+    axis_sizes: dict[AxisKey, ir.Expr] = field(default_factory=dict)
+    """The size of each axis as an expression, by its name and size: two axes of one name may differ in length."""
     axis_order: dict[str, int] = field(default_factory=dict)
     axis_labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     indexed_by: dict[str, Axis] = field(default_factory=dict)
     """The levels that indexed an axis first."""
     given: set[tuple[str, object]] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
+    places: dict[str, str] = field(default_factory=dict)
+    """Names of the program whose value a sequential loop or a branch changes, and the author's names for them."""
     drawn: set[str] = field(default_factory=set)
     ends: list[Value] = field(default_factory=list)
     depth: int = 0
@@ -173,10 +185,12 @@ class Context:
             return size.counts
         known = size.known if isinstance(size.known, int) else None
         text = known if known is not None else size_text(size.expr)
-        axis = Axis(name, text)
-        if self.axis_sizes.get(name, size.expr) != size.expr:
-            axis = Axis(self.fresh(name), text)
-        self.axis_sizes[axis.name] = size.expr
+        axis, number = Axis(name, text), 1
+        sizes = {known: expr for (known, _), expr in self.axis_sizes.items()}
+        while sizes.get(axis.name, size.expr) != size.expr:
+            number += 1
+            axis = Axis(f"{name}_{number}", text)
+        self.axis_sizes[key_of(axis)] = size.expr
         return axis
 
     def loop_axes(self, types: Iterable[ir.Type]) -> tuple[Axis, ...]:
@@ -205,6 +219,7 @@ class Context:
             self.keep_names,
             self.accumulators,
             self.returned,
+            dict(self.places),
         )
         try:
             yield
@@ -227,6 +242,7 @@ class Context:
                 self.keep_names,
                 self.accumulators,
                 self.returned,
+                self.places,
             ) = saved
             raise
 

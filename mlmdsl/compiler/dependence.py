@@ -1,8 +1,9 @@
 """Which loops carry a value from one iteration to the next: read off the tree, before anything is lowered.
 
-A loop's iterations are independent if every array written in it is written and read at one and the same index, which
-contains the loop's variable, and every plain name assigned in it is the iteration's own. Non-Goal: clever cases (two
-halves of an array, a permutation): those run one iteration after another, and the answer is the same.
+A loop's iterations are independent if every array written in it is written and read at one and the same index, which no
+two iterations share, and every plain name assigned in it is the iteration's own. The variable of a loop over a range has no
+value twice; that of a loop over values only where the data show it. Non-Goal: clever cases (two halves of an array): those
+run one iteration after another, and the answer is the same.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ class Accesses:
 
 
 def is_independent(
-    node: tree.For, outer: frozenset[str], observed: frozenset[str], sums: frozenset[str] = frozenset()
+    node: tree.For,
+    outer: frozenset[str],
+    observed: frozenset[str],
+    sums: frozenset[str] = frozenset(),
+    distinct: frozenset[str] = frozenset(),
 ) -> bool:
     """Whether the iterations of a loop are independent.
 
@@ -32,16 +37,37 @@ def is_independent(
         outer: names that have a value before the loop.
         observed: names of data: `y[i] ~ …` writes nothing there.
         sums: names that the body only adds to: their order does not matter.
+        distinct: the loop's variables that have no value twice.
     """
-    accesses = Accesses()
+    accesses = _accesses(node, observed)
     variables = {target.id for iterator in node.iterators for target in iterator.targets}
+    own = [name for name in accesses.assigned if name not in sums]
+    if any(name in outer or name in accesses.read_first for name in own) or _rebinds(node.body, variables):
+        return False
+    own_names = variables | set(accesses.assigned)
+    return all(
+        name in sums or (name not in variables and is_one_place(name, accesses, distinct, own_names))
+        for name in accesses.written
+    )
+
+
+def _accesses(node: tree.For, observed: frozenset[str]) -> Accesses:
+    accesses = Accesses()
     for statement in node.body:
         _statement(statement, accesses, observed)
-    own = [name for name in accesses.assigned if name not in sums]
-    if any(name in outer or name in accesses.read_first for name in own):
-        return False
-    needed = {iterator.targets[0].id for iterator in node.iterators}
-    return all(_one_place(name, accesses, needed, variables) for name in accesses.written)
+    return accesses
+
+
+def _rebinds(node: object, names: set[str]) -> bool:
+    """Whether something in a loop's body gives a name of the loop another meaning."""
+    bound: tuple[tree.Name, ...] = ()
+    if isinstance(node, tree.Iterator):
+        bound = node.targets
+    elif isinstance(node, tree.Lambda):
+        bound = node.params
+    elif isinstance(node, tree.Assign | tree.Tilde | tree.Track) and isinstance(node.target, tree.Name):
+        bound = (node.target,)
+    return any(name.id in names for name in bound) or any(_rebinds(child, names) for child in _children(node))
 
 
 def drawn_names(body: tuple[tree.Statement, ...]) -> set[str]:
@@ -59,26 +85,41 @@ def drawn_names(body: tuple[tree.Statement, ...]) -> set[str]:
     return found
 
 
-def sum_accumulators(node: tree.For, outer: frozenset[str]) -> frozenset[str]:
-    """Outer names that the body only adds to (`total += f(i)`): their loop is a sum, and carries nothing else."""
+def sum_accumulators(node: tree.For, outer: frozenset[str], distinct: frozenset[str]) -> frozenset[str]:
+    """Outer names that the body only adds to: their loop is a sum, and carries nothing else.
+
+    Numbers (`total += f(i)`) and arrays (`n[g[i]] += f(i)`); an array each of whose elements one iteration alone reaches
+    is not among them.
+    """
     added: dict[str, int] = {}
     for name in _added_names(node.body):
         if name in outer:
             added[name] = added.get(name, 0) + 1
     mentions = [mention.id for statement in node.body for mention in names_in(statement)]
-    return frozenset(name for name, count in added.items() if mentions.count(name) == count)
+    sums = {name for name, count in added.items() if mentions.count(name) == count}
+    return frozenset(sums - _apart(node, sums, distinct))
+
+
+def _apart(node: tree.For, names: set[str], distinct: frozenset[str]) -> set[str]:
+    """Arrays that the statements of a loop itself add to, not those of loops inside, at a place for each iteration."""
+    accesses = _accesses(node, frozenset())
+    own = {target.id for iterator in node.iterators for target in iterator.targets} | set(accesses.assigned)
+    inner = set(_added_names(tuple(item for item in node.body if isinstance(item, tree.For))))
+    return {
+        name
+        for name in names
+        if name in accesses.written and name not in inner and is_one_place(name, accesses, distinct, own)
+    }
 
 
 def _added_names(body: tuple[tree.Statement, ...]) -> Iterator[str]:
     for statement in body:
         if isinstance(statement, tree.For):
             yield from _added_names(statement.body)
-        elif (
-            isinstance(statement, tree.Assign)
-            and statement.op in ("+", "-")
-            and isinstance(statement.target, tree.Name)
-        ):
-            yield statement.target.id
+        elif isinstance(statement, tree.Assign) and statement.op in ("+", "-") and not statement.dotted:
+            target = statement.target.base if isinstance(statement.target, tree.Index) else statement.target
+            if isinstance(target, tree.Name):
+                yield target.id
 
 
 def names_in(node: object) -> Iterator[tree.Name]:
@@ -114,17 +155,29 @@ def _target_names(target: tree.Expression) -> Iterator[str]:
             yield from _target_names(item)
 
 
-def _one_place(name: str, accesses: Accesses, needed: set[str], variables: set[str]) -> bool:
-    """Whether all writes and reads of an array are at one index that names every loop variable."""
+def is_one_place(name: str, accesses: Accesses, distinct: frozenset[str], own: set[str]) -> bool:
+    """Whether all writes and reads of an array are at one index, which no two iterations share.
+
+    `own` are names that change with the iteration.
+    """
     places = accesses.written[name]
     place = places[0]
-    mentioned = {item.id for item in place if isinstance(item, tree.Name)}
     return (
-        needed <= mentioned
+        any(_is_injective(item, distinct, own) for item in place)
         and all(other == place for other in places)
         and all(other == place for other in accesses.read.get(name, []))
-        and name not in variables
     )
+
+
+def _is_injective(item: tree.Expression, distinct: frozenset[str], own: set[str]) -> bool:
+    """Whether an index is a distinct variable of the loop, shifted by what stays the same."""
+    if isinstance(item, tree.Name):
+        return item.id in distinct
+    if not isinstance(item, tree.Operator) or item.op not in ("+", "-") or len(item.operands) != 2:
+        return False
+    moving = [part for part in item.operands if _is_injective(part, distinct, own)]
+    still = [part for part in item.operands if not any(mention.id in own for mention in names_in(part))]
+    return len(moving) == len(still) == 1
 
 
 def _statement(node: tree.Statement, accesses: Accesses, observed: frozenset[str]) -> None:

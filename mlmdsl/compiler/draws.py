@@ -11,8 +11,9 @@ from math import inf
 from typing import cast
 
 from mlmdsl.compiler import ir
+from mlmdsl.compiler.accumulate import picks_by_loop
 from mlmdsl.compiler.combinators import joint
-from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.context import Carried, Context
 from mlmdsl.compiler.indexing import gather, lower_items
 from mlmdsl.compiler.nested import as_rows
 from mlmdsl.compiler.observed import verify_values
@@ -202,6 +203,8 @@ def _draw_elements(cx: Context, node: tree.Tilde, dist: ir.Dist, name: str, targ
         cx.nodes.append(ir.Sample(target=name, dist=whole, type=type_, span=node.span))
         _define_drawn(cx, name, replace(whole, family="" if whole.family == "LKJCholesky" else whole.family), type_)
         return
+    if picks_by_loop(place.items):
+        raise Carried
     if not isinstance(base, Tensor):
         cx.fail(node, f"`{name}` has no length yet", f"write `{name} = Vector{{Float64}}(undef, n)` before")
     _give(cx, name, node)

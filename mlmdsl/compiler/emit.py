@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from mlmdsl.compiler import ir
+from mlmdsl.compiler.context import AxisKey
 from mlmdsl.compiler.emit_expressions import Emitter
 from mlmdsl.compiler.emit_statements import Body, Writer, samples_of
 from mlmdsl.compiler.python_text import Code, docstring, form, text
@@ -32,7 +33,7 @@ class Program:
 
 
 def emit(
-    source: Source, model: ir.Model, sizes: Mapping[str, ir.Expr], dtype: str = "float64", device: str = "cpu"
+    source: Source, model: ir.Model, sizes: Mapping[AxisKey, ir.Expr], dtype: str = "float64", device: str = "cpu"
 ) -> Program:
     """The module of a model."""
     em = _emitter(model, sizes, dtype, device)
@@ -43,7 +44,7 @@ def emit(
     return _assemble(source, model, em, body)
 
 
-def _emitter(model: ir.Model, sizes: Mapping[str, ir.Expr], dtype: str, device: str) -> Emitter:
+def _emitter(model: ir.Model, sizes: Mapping[AxisKey, ir.Expr], dtype: str, device: str) -> Emitter:
     arguments = {argument.name: argument for argument in model.arguments}
     numbers = {argument.name for argument in model.arguments if not argument.type.axes}
     longs = {argument.name for argument in model.arguments if argument.is_index}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from mlmdsl.compiler import ir
+from mlmdsl.compiler.context import key_of
 from mlmdsl.compiler.layout import Key, Placed, arranged, keys_of
 from mlmdsl.compiler.python_text import Code, call, form, literal
 from mlmdsl.language.functions import FUNCTIONS, Function
@@ -92,7 +93,7 @@ def _size(em: Emitter, expr: ir.Call) -> Code:
     axis = x.type.axes[position]
     if isinstance(x, ir.Ref):
         return em.size_of(em.code(x), x.type.rank, position)
-    if em.sizes.get(axis.name) != expr:
+    if em.sizes.get(key_of(axis)) != expr:
         return em.size(axis)
     return literal(axis.size) if isinstance(axis.size, int) else em.size_of(em.code(x), x.type.rank, position)
 
@@ -260,6 +261,17 @@ def _cholesky_solve(em: Emitter, expr: ir.Call) -> Code:
     return form("torch.cholesky_solve({1}, {0})", em.tensor(factor), em.tensor(b))
 
 
+def _add_at(em: Emitter, expr: ir.Call) -> Code:
+    """Terms summed into the elements of an array, or put there: term and places lie along the same axes."""
+    from mlmdsl.compiler.emit_index import zero_based
+
+    base, term, *places = expr.args
+    function = "set_index" if expr.function == "set_at" else expr.function
+    return call(
+        form(f"runtime.{function}"), em.tensor(base), em.tensor(term), *(zero_based(em, place) for place in places)
+    )
+
+
 def _to_int(em: Emitter, expr: ir.Call) -> Code:
     x = expr.args[0]
     if em.is_python(x) or (x.type.is_scalar and ir.is_data(x)):
@@ -311,6 +323,8 @@ _RULES: dict[str, Callable[[Emitter, ir.Call], Code]] = {
     "row": _row,
     "solve": _solve,
     "cholesky_solve": _cholesky_solve,
+    "add_at": _add_at,
+    "set_at": _add_at,
     "to_int": _to_int,
     "text": _text,
     **dict.fromkeys(("logpdf", "cdf", "ccdf", "logcdf", "logccdf", "quantile_of"), _density),

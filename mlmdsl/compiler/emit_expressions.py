@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from mlmdsl.compiler import ir
+from mlmdsl.compiler.context import AxisKey, key_of
 from mlmdsl.compiler.emit_index import index_code
 from mlmdsl.compiler.layout import Placed, arranged, keys_of, permuted
 from mlmdsl.compiler.python_text import Code, Names, call, form, literal, name
@@ -31,7 +32,7 @@ class Emitter:
     """What emission knows of a model: names, sizes of axes, and the constants it took out of the body."""
 
     arguments: Mapping[str, ir.Argument]
-    sizes: Mapping[str, ir.Expr]
+    sizes: Mapping[AxisKey, ir.Expr]
     dtype: str = "float64"
     device: str = "cpu"
     names: Names = field(default_factory=Names)
@@ -165,8 +166,8 @@ class Emitter:
 
     def size(self, axis: Axis) -> Code:
         """The size of an axis: of an argument that has it, as the author wrote it, or as a number."""
-        if axis.name in self.sizes:
-            return self.integer(self.sizes[axis.name])
+        if key_of(axis) in self.sizes:
+            return self.integer(self.sizes[key_of(axis)])
         for argument in self.arguments.values():
             for position, own in enumerate(argument.type.axes):
                 if own.name == axis.name and own.size == axis.size:
@@ -270,7 +271,7 @@ def _lift(em: Emitter, expr: ir.Lift) -> Code:
     rest = [axis.name for axis in expr.x.type.loops if axis.name not in lifted]
     wanted = [*rest, *lifted, *range(expr.x.type.rank)]
     absent = [axis for axis in expr.axes if axis.name not in have]
-    code = em.tensor(expr.x) if absent else em.code(expr.x)
+    code = em.tensor(expr.x) if em.is_python(expr.x) else em.code(expr.x)
     code = arranged(Placed(code, have), wanted)
     if not absent:
         return code

@@ -11,7 +11,7 @@ from math import isfinite
 from typing import cast
 
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.context import Carried, Context
+from mlmdsl.compiler.context import Carried, Context, key_of
 from mlmdsl.compiler.elementwise import constant, elementwise, known_tensor, known_type, known_value
 from mlmdsl.compiler.labels import levels_past, selected, verify_aligned, verify_index, with_levels
 from mlmdsl.compiler.operators import binary, lifted, tensor
@@ -35,8 +35,8 @@ WHOLE = Position(ir.Keep(), slice(None))
 def axis_size(cx: Context, value: Tensor, position: int) -> Tensor:
     """The size of an array axis (0-based position), as an integer that counts that axis."""
     axis = value.type.axes[position]
-    if axis.name in cx.axis_sizes and not value.is_data:
-        expr = cx.axis_sizes[axis.name]
+    if key_of(axis) in cx.axis_sizes and not value.is_data:
+        expr = cx.axis_sizes[key_of(axis)]
     elif isinstance(axis.size, int) and not value.is_data:
         expr = constant(axis.size).expr
     else:

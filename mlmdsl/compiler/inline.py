@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
 
+from mlmdsl.compiler import ir
 from mlmdsl.compiler.comprehensions import comprehend
 from mlmdsl.compiler.context import Context, Wrong, keyword_part
+from mlmdsl.compiler.definitions import define
 from mlmdsl.compiler.dependence import assigned_names
 from mlmdsl.compiler.values import Closure, Nothing, Tensor, TupleValue, Value, Zipped
 from mlmdsl.language import tree
@@ -62,12 +64,14 @@ def _called(cx: Context, function: Closure, node: tree.Node) -> Iterator[None]:
 
 def _own_places(cx: Context, function: Closure, node: tree.Node) -> None:
     """A parameter that the body assigns to is a copy: the caller's variable keeps its value."""
-    from mlmdsl.compiler.statements import define
-
     for name in dict.fromkeys(assigned_names(function.body)):
         value = cx.scope.get(name)
-        if name in function.params and isinstance(value, Tensor) and not value.is_data:
+        if name in function.params and isinstance(value, Tensor) and (not value.is_data or _is_place(cx, value)):
             define(cx, name, value, node)
+
+
+def _is_place(cx: Context, value: Tensor) -> bool:
+    return isinstance(value.expr, ir.Ref) and value.expr.name in cx.places
 
 
 def _each(cx: Context, function: Closure, args: Sequence[Value], node: tree.Node) -> Value:

@@ -12,8 +12,10 @@ from dataclasses import replace
 from math import inf
 from typing import cast
 
+import numpy as np
+
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.context import Carried, Context, LoopAxis, size_text
+from mlmdsl.compiler.context import Carried, Context, LoopAxis, key_of, size_text
 from mlmdsl.compiler.elementwise import constant
 from mlmdsl.compiler.indexing import WHOLE, Position, axis_size, gather, index
 from mlmdsl.compiler.operators import binary, tensor
@@ -29,7 +31,7 @@ from mlmdsl.compiler.values import (
     describe,
 )
 from mlmdsl.language import tree
-from mlmdsl.language.types import Axis
+from mlmdsl.language.types import Array, Axis
 
 
 def range_size(cx: Context, value: RangeValue, node: tree.Node) -> Tensor:
@@ -82,7 +84,7 @@ def walk_axis(cx: Context, name: str, iterable: Value, node: tree.Node) -> tuple
         return loop, gather(cx, iterable.matrix, positions, node)
     if isinstance(iterable, Nested):
         axis = iterable.axis
-        loop = LoopAxis(_new_axis(cx, name, Tensor(cx.axis_sizes[axis.name]), axis), axis)
+        loop = LoopAxis(_new_axis(cx, name, Tensor(cx.axis_sizes[key_of(axis)]), axis), axis)
         return loop, Tensor(rename_axis(iterable.item.expr, [axis.name], loop.axis), levels=iterable.item.levels)
     if isinstance(iterable, TupleValue):
         raise Carried
@@ -114,7 +116,7 @@ def _axis_over(cx: Context, name: str, array: Tensor, position: int) -> tuple[Lo
 def _new_axis(cx: Context, name: str, size: Tensor, over: Axis | None) -> Axis:
     known = size.known if isinstance(size.known, int) else over.size if over is not None else size_text(size.expr)
     axis = Axis(cx.fresh(name), known, over.labels if over is not None and over.size == known else None)
-    cx.axis_sizes[axis.name] = size.expr
+    cx.axis_sizes[key_of(axis)] = size.expr
     cx.axis_order[axis.name] = len(cx.axis_order)
     return axis
 
@@ -190,6 +192,28 @@ def bind_targets(cx: Context, iterator: tree.Iterator, item: Value) -> tuple[lis
     return names, list(item.items)
 
 
+def distinct_names(iterator: tree.Iterator, iterable: Value) -> frozenset[str]:
+    """The names of an iterator that certainly have no value twice."""
+    names = [target.id for target in iterator.targets]
+    if not iterator.destructured and len(names) == 1:
+        return frozenset(names) if _is_distinct(iterable) else frozenset()
+    if isinstance(iterable, Enumerated):
+        parts = [True, _is_distinct(iterable.iterable)]
+    else:
+        parts = [_is_distinct(part) for part in iterable.iterables] if isinstance(iterable, Zipped) else []
+    return frozenset(name for name, is_distinct in zip(names, parts, strict=False) if is_distinct)
+
+
+def _is_distinct(iterable: Value) -> bool:
+    """Whether no two items are equal: those of a range, or of data that show it."""
+    if isinstance(iterable, RangeValue):
+        return True
+    known = iterable.known if isinstance(iterable, Tensor) and iterable.rank == 1 else None
+    if not isinstance(known, Array) or known.missing is not None or known.values.dtype.kind not in "iu":
+        return False
+    return bool(np.unique(known.values).size == known.values.size)
+
+
 def ends_of(steps: RangeValue) -> tuple[float, float]:
     """The least and greatest integer of a range, as far as they are known."""
     start, stop, step = steps.start.known, steps.stop.known, steps.step.known
@@ -208,7 +232,7 @@ def steps_of(cx: Context, iterable: Value, node: tree.Node) -> RangeValue:
     if isinstance(iterable, Zipped):
         return steps_of(cx, iterable.iterables[0], node)
     if isinstance(iterable, Nested):
-        return RangeValue(constant(1), Tensor(cx.axis_sizes[iterable.axis.name]), constant(1))
+        return RangeValue(constant(1), Tensor(cx.axis_sizes[key_of(iterable.axis)]), constant(1))
     if isinstance(iterable, Rows):
         return RangeValue(constant(1), axis_size(cx, iterable.matrix, iterable.axis), constant(1))
     array = tensor(cx, iterable, node)

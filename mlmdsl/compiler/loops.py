@@ -7,8 +7,17 @@ from math import inf
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Carried, Context, LoopAxis, Wrong
-from mlmdsl.compiler.dependence import assigned_names, is_independent, sum_accumulators
-from mlmdsl.compiler.iteration import bind_targets, check_range, ends_of, item_at, scope_of, steps_of, walk_axis
+from mlmdsl.compiler.dependence import assigned_names, drawn_names, is_independent, sum_accumulators
+from mlmdsl.compiler.iteration import (
+    bind_targets,
+    check_range,
+    distinct_names,
+    ends_of,
+    item_at,
+    scope_of,
+    steps_of,
+    walk_axis,
+)
 from mlmdsl.compiler.statements import lower_block
 from mlmdsl.compiler.values import (
     RangeValue,
@@ -25,14 +34,16 @@ def lower_for(cx: Context, node: tree.For) -> None:
     if len(node.iterators) > 1:
         inner = replace(node, iterators=node.iterators[1:])
         node = replace(node, iterators=node.iterators[:1], body=(inner,))
-    if _is_empty(cx, node.iterators[0]):
+    iterable = cx.expr(node.iterators[0].iterable)
+    if _is_empty(iterable):
         return
+    distinct = distinct_names(node.iterators[0], iterable)
     outer = frozenset(name for name, value in cx.scope.items() if not isinstance(value, Unknown)) - cx.functions.keys()
-    accumulators = sum_accumulators(node, outer) | (cx.accumulators.keys() if cx.loops else frozenset())
+    accumulators = sum_accumulators(node, outer, distinct) | (cx.accumulators.keys() if cx.loops else frozenset())
     arrays = outer - accumulators
     observed = cx.arguments - cx.incomplete
     failed: Wrong | None = None
-    if is_independent(node, arrays, observed, accumulators):
+    if is_independent(node, arrays, observed, accumulators, distinct):
         try:
             with cx.attempt():
                 _vectorized(cx, node, accumulators)
@@ -58,9 +69,8 @@ def lower_for(cx: Context, node: tree.For) -> None:
         raise
 
 
-def _is_empty(cx: Context, iterator: tree.Iterator) -> bool:
+def _is_empty(iterable: Value) -> bool:
     """Whether a loop is known to have no iteration."""
-    iterable = cx.expr(iterator.iterable)
     if not isinstance(iterable, RangeValue):
         return False
     start, stop, step = iterable.start.known, iterable.stop.known, iterable.step.known
@@ -115,7 +125,8 @@ def _sequential_pass(
     cx: Context, node: tree.For, iterable: Value, steps: RangeValue, types: dict[str, Tensor]
 ) -> tuple[bool, dict[str, Tensor]]:
     """Lower the body once, the carried names having the types given; whether they came out the same."""
-    saved = (dict(cx.scope), list(cx.nodes), set(cx.names), set(cx.given), set(cx.drawn), set(cx.drawn_names))
+    saved = (dict(cx.scope), list(cx.nodes), set(cx.names), set(cx.given), set(cx.drawn), set(cx.drawn_names),
+             dict(cx.places))  # fmt: skip
     carried = prepare_carried(cx, node.body, types, node)
     iterator = node.iterators[0]
     variable = cx.fresh(iterator.targets[0].id)
@@ -136,8 +147,11 @@ def _sequential_pass(
     body, cx.nodes = cx.nodes, outer_nodes
     changed = {name: _widened(old, after[name]) for name, old in carried.items()}
     if any(_differs(carried[name], changed[name]) for name in carried):
-        cx.scope, cx.nodes, cx.names, cx.given, cx.drawn, cx.drawn_names = saved
+        cx.scope, cx.nodes, cx.names, cx.given, cx.drawn, cx.drawn_names, cx.places = saved
         return False, changed
+    for name, value in after.items():
+        if isinstance(value, Tensor):
+            cx.scope[name] = replace(value, known=None)  # what the last iteration gave, if there was one
     exprs = (steps.start.expr, steps.stop.expr, steps.step.expr)
     cx.nodes.append(
         ir.Loop(variable=variable, start=exprs[0], stop=exprs[1], step=exprs[2], body=tuple(body), span=node.span)
@@ -150,6 +164,7 @@ def prepare_carried(
 ) -> dict[str, Tensor]:
     """Give names that the body changes a place of their own, with the type they have in every iteration."""
     carried: dict[str, Tensor] = {}
+    drawn = drawn_names(body)
     for name in dict.fromkeys(assigned_names(body)):
         value = cx.scope.get(name)
         if not isinstance(value, Tensor) or (
@@ -159,15 +174,39 @@ def prepare_carried(
         if name in cx.incomplete and not _rewritten(body, name):
             carried[name] = cx.scope[name] = Tensor(ir.Ref(name, replace(value.type, low=-inf, high=inf)))
             continue
-        target = cx.fresh(name) if not isinstance(value.expr, ir.Ref) or value.expr.data else value.expr.name
-        if target != getattr(value.expr, "name", None):
-            cx.nodes.append(ir.Let(name=target, value=value.expr, span=node.span))
+        target = _place(cx, name, value, name in drawn, node)
         model = types.get(name, value)
         type_ = ir.Type(model.type.element, value.type.loops, value.type.axes)
         data = ir.is_data(model.expr) if name in types else value.is_data
         carried[name] = Tensor(ir.Ref(target, type_, data=data))
         cx.scope[name] = carried[name]
     return carried
+
+
+def _place(cx: Context, name: str, value: Tensor, drawn: bool, node: tree.Node) -> str:
+    """The name of the program that holds the author's variable: its own, so that nothing else changes with it.
+
+    An array whose elements are `drawn` is held under the name of its sites.
+    """
+    held = value.expr.name if isinstance(value.expr, ir.Ref) else ""
+    own = cx.places.get(held) == name or (isinstance(value.expr, ir.Ref) and not value.expr.data)
+    target = name if drawn else held if own else cx.fresh(name)
+    if drawn:
+        _release(cx, name, node)
+        cx.names.add(name)
+    if target != held:
+        cx.nodes.append(ir.Let(name=target, value=value.expr, span=node.span))
+    cx.places[target] = name
+    return target
+
+
+def _release(cx: Context, held: str, node: tree.Node) -> None:
+    """Give every other variable that a name of the program holds a name of its own, since this one is to change."""
+    for name, value in list(cx.scope.items()):
+        if name != held and isinstance(value, Tensor) and isinstance(value.expr, ir.Ref) and value.expr.name == held:
+            own = cx.fresh(name)
+            cx.nodes.append(ir.Let(name=own, value=value.expr, span=node.span))
+            cx.scope[name] = replace(value, expr=replace(value.expr, name=own))
 
 
 def _rewritten(body: tuple[tree.Statement, ...], name: str) -> bool:

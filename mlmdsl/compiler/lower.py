@@ -12,7 +12,7 @@ from typing import NoReturn, cast
 import numpy as np
 
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.context import Context, Wrong
+from mlmdsl.compiler.context import AxisKey, Context, Wrong, key_of
 from mlmdsl.compiler.dependence import assigned_names, drawn_names
 from mlmdsl.compiler.expressions import lower_expression
 from mlmdsl.compiler.statements import lower_block
@@ -20,7 +20,7 @@ from mlmdsl.compiler.values import Absent, Closure, Factorization, Tensor, Value
 from mlmdsl.language import tree
 from mlmdsl.language.errors import DataError, Diagnostic, SpecError
 from mlmdsl.language.source import Source
-from mlmdsl.language.types import Array, Axis
+from mlmdsl.language.types import Array
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Lowered:
     """A model in the IR, and the sizes of axes as expressions."""
 
     model: ir.Model
-    axis_sizes: Mapping[str, ir.Expr]
+    axis_sizes: Mapping[AxisKey, ir.Expr]
 
 
 def functions_of(spec: tree.Spec) -> dict[str, Value]:
@@ -82,7 +82,7 @@ def lower_model(
     labels = tuple(cx.axis_labels.items())
     result = ir.Model(model.name, _arguments(cx, model, arguments, defaults, body), body, returned, labels)
     counted = {
-        value.counts.name: value.expr for value in arguments.values() if isinstance(value, Tensor) and value.counts
+        key_of(value.counts): value.expr for value in arguments.values() if isinstance(value, Tensor) and value.counts
     }
     return Lowered(result, {**cx.axis_sizes, **counted})
 
@@ -101,18 +101,14 @@ def _verify_complete(cx: Context, model: tree.ModelDef, arguments: Mapping[str, 
             cx.report(Wrong(Diagnostic(message, param.span, hint), data=True))
 
 
-def argument_sizes(arguments: Mapping[str, Value]) -> dict[str, ir.Expr]:
+def argument_sizes(arguments: Mapping[str, Value]) -> dict[AxisKey, ir.Expr]:
     """The sizes of the arguments' axes, each as the size of the first argument that has it."""
-    sizes: dict[str, ir.Expr] = {}
-    known: dict[str, Axis] = {}
+    sizes: dict[AxisKey, ir.Expr] = {}
     for value in arguments.values():
         for position, axis in enumerate(value.type.axes if isinstance(value, Tensor) else ()):
-            if axis.name not in known:
-                expr = cast(Tensor, value).expr
-                sizes[axis.name] = ir.Call("size", (expr,), ir.Type("int", low=0), (("axis", position),))
-            elif known[axis.name].size != axis.size:
-                sizes.pop(axis.name, None)
-            known[axis.name] = axis
+            expr = cast(Tensor, value).expr
+            size = ir.Call("size", (expr,), ir.Type("int", low=0), (("axis", position),))
+            sizes.setdefault(key_of(axis), size)
     return sizes
 
 

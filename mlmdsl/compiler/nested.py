@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.context import Context, Restart
+from mlmdsl.compiler.context import Context, Restart, key_of
 from mlmdsl.compiler.operators import lifted, tensor
 from mlmdsl.compiler.values import Nested, Nothing, Tensor, TupleValue, Unfilled, Value, describe
 from mlmdsl.language import tree
@@ -61,7 +61,7 @@ def as_rows(cx: Context, name: str, target: tree.Index, axes: Sequence[Axis], no
     if len(axes) != 1:
         cx.fail(node, f"`{name}` is a vector of vectors, and what is stored is no vector")
     if isinstance(value, Unfilled | Nested):
-        size = cx.axis_sizes.get(axes[0].name)
+        size = cx.axis_sizes.get(key_of(axes[0]))
         raise Restart(lambda around: _make_rows(around, name, axes[0], size))
     return replace(target, indices=(*target.indices, tree.Colon(span=target.span)))
 
@@ -70,7 +70,7 @@ def _make_rows(cx: Context, name: str, axis: Axis, size: ir.Expr | None) -> None
     """Put the matrix in place of a vector of vectors."""
     value = cx.scope[name]
     if size is not None:
-        cx.axis_sizes.setdefault(axis.name, size)
+        cx.axis_sizes.setdefault(key_of(axis), size)
     if isinstance(value, Nested):
         cx.scope[name] = lifted(value.item, (value.axis,))
     elif isinstance(value, Unfilled):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.context import Context, LoopAxis
+from mlmdsl.compiler.context import Context, LoopAxis, key_of
 from mlmdsl.compiler.indexing import lower_items
 from mlmdsl.compiler.values import Tensor, Value, describe, describe_type
 from mlmdsl.language import tree
@@ -124,7 +124,7 @@ def _unsized_item(cx: Context, node: tree.Tilde, index: tree.Expression) -> tupl
 def _array_axis(cx: Context, loop: LoopAxis) -> Axis:
     """The array axis that a loop walks."""
     if loop.over is not None and loop.over.size == loop.axis.size:
-        cx.axis_sizes.setdefault(loop.over.name, cx.axis_sizes[loop.axis.name])
+        cx.axis_sizes.setdefault(key_of(loop.over), cx.axis_sizes[key_of(loop.axis)])
         return loop.over
     return loop.axis
 

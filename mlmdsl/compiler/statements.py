@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any, cast
 
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.context import Carried, Context, Restart, Wrong
+from mlmdsl.compiler.accumulate import picks_by_loop, placed, scattered, summed
+from mlmdsl.compiler.context import Context, Restart, Wrong
+from mlmdsl.compiler.definitions import define, let, settled
 from mlmdsl.compiler.dependence import assigned_names
 from mlmdsl.compiler.draws import lower_tilde
 from mlmdsl.compiler.elementwise import elementwise
@@ -16,11 +18,7 @@ from mlmdsl.compiler.nested import as_rows
 from mlmdsl.compiler.operators import binary, lifted, tensor
 from mlmdsl.compiler.places import lower_items_of, placed_items
 from mlmdsl.compiler.values import (
-    DiagonalMatrix,
-    Draw,
     Factorization,
-    Nested,
-    RowVector,
     Tensor,
     TupleValue,
     Unknown,
@@ -71,58 +69,13 @@ def lower_statement(cx: Context, statement: tree.Statement) -> None:
 # ── assignment ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def define(cx: Context, name: str, value: Value, node: tree.Node, tracked: bool = False) -> None:
-    """Give a name a value; what is computed at run time becomes a statement of the program."""
-    if name in cx.drawn_names:
-        target = node.target if isinstance(node, tree.Assign | tree.Track) else node
-        cx.fail(target, f"`{name}` is a parameter: it has its value from its `~`", "give the new value another name")
-    if isinstance(value, Tensor) and (tracked or not _is_inline(cx, value)):
-        value = _let(cx, name, value, node, tracked)
-    elif isinstance(value, Nested):
-        value = Nested(_let(cx, name, value.item, node), value.axis)
-    elif isinstance(value, Factorization) and not isinstance(value.lower.expr, ir.Ref):
-        value = replace(value, lower=_let(cx, f"{name}_chol", value.lower, node))
-    elif isinstance(value, DiagonalMatrix) and not isinstance(value.diagonal.expr, ir.Ref):
-        value = DiagonalMatrix(_let(cx, f"{name}_diag", value.diagonal, node))
-    elif isinstance(value, RowVector) and not isinstance(value.vector.expr, ir.Ref):
-        value = RowVector(_let(cx, name, value.vector, node))
-    elif isinstance(value, TupleValue) and not any(isinstance(item, Draw) for item in value.items):
-        value = TupleValue(
-            tuple(_part(cx, f"{name}_{k + 1}", item, node) for k, item in enumerate(value.items)), value.names
-        )
-    cx.vectors.discard(name)
-    cx.scope[name] = value
-
-
-def _part(cx: Context, name: str, value: Value, node: tree.Node) -> Value:
-    return _let(cx, name, value, node) if isinstance(value, Tensor) and not _is_inline(cx, value) else value
-
-
-def _is_inline(cx: Context, value: Tensor) -> bool:
-    """Whether a value needs no statement: a number, a name, a step along a loop."""
-    if cx.keep_names:
-        return False
-    return isinstance(value.expr, ir.Const | ir.Counter) or (isinstance(value.expr, ir.Ref) and value.expr.data)
-
-
-def _let(cx: Context, name: str, value: Tensor, node: tree.Node, tracked: bool = False) -> Tensor:
-    known = cx.scope.get(name)
-    if cx.keep_names and isinstance(known, Tensor) and isinstance(known.expr, ir.Ref):
-        target = known.expr.name
-    else:
-        target = cx.branch_names.get(name) or cx.fresh(name)
-    cx.nodes.append(ir.Let(name=target, value=value.expr, tracked=tracked, span=node.span))
-    data = value.is_data and not cx.keep_names
-    return replace(value, expr=ir.Ref(target, value.type, data=data or (cx.keep_names > 0 and value.is_data)))
-
-
 def _assign(cx: Context, node: tree.Assign) -> None:
     if isinstance(node.target, tree.Tuple):
         _destructure(cx, node)
     elif isinstance(node.target, tree.Name):
-        if _add_over_loop(cx, node):
-            return
-        define(cx, node.target.id, _new_value(cx, node), node)
+        name = node.target.id
+        adds = name in cx.accumulators and node.op is not None
+        define(cx, name, summed(cx, node, name) if adds else _new_value(cx, node), node)
     elif isinstance(node.target, tree.Index) and isinstance(node.target.base, tree.Name):
         _set_element(cx, node, node.target, node.target.base.id)
     else:
@@ -142,6 +95,7 @@ def _new_value(cx: Context, node: tree.Assign) -> Value:
 
 
 def _destructure(cx: Context, node: tree.Assign) -> None:
+    """`a, b = b, a`: all values first, then the names and elements in order."""
     targets = cast(tree.Tuple, node.target).items
     value = cx.expr(node.value)
     if isinstance(value, Tensor) and value.rank == 1:
@@ -150,21 +104,36 @@ def _destructure(cx: Context, node: tree.Assign) -> None:
     if not isinstance(value, TupleValue) or len(value.items) < len(targets):
         found = f"a tuple of {len(value.items)}" if isinstance(value, TupleValue) else describe(value)
         cx.fail(node, f"this assigns to {len(targets)} names, found {found}")
-    for target, item in zip(targets, value.items, strict=False):
-        if not isinstance(target, tree.Name):
-            cx.fail(target, "a tuple assignment gives values to names")
-        define(cx, target.id, item, node)
+    items = [settled(cx, "part", item, node) for item in value.items[: len(targets)]]
+    for target, item in zip(targets, items, strict=True):
+        if isinstance(target, tree.Name):
+            define(cx, target.id, item, node)
+        elif isinstance(target, tree.Index) and isinstance(target.base, tree.Name):
+            _store(cx, node, target, target.base.id, tensor(cx, item, node))
+        else:
+            cx.fail(target, "a tuple assignment gives values to names and elements of arrays")
 
 
 def _set_element(cx: Context, node: tree.Assign, target: tree.Index, name: str) -> None:
     """`x[i] = e`, in a loop or not."""
+    if name in cx.accumulators and node.op is not None:
+        cx.scope[name] = let(cx, name, scattered(cx, node, target, name), node)
+        return
+    _store(cx, node, target, name, tensor(cx, _new_value(cx, node), node))
+
+
+def _store(cx: Context, node: tree.Assign, target: tree.Index, name: str, value: Tensor) -> None:
+    """An array with new elements at a place."""
     if name in cx.drawn_names:
         cx.fail(node, f"`{name}` is a parameter: it has its value from its `~`")
-    value = tensor(cx, _new_value(cx, node), node)
     target = as_rows(cx, name, target, value.type.axes, node)
     base = tensor(cx, cx.scope.get(name) or cx.expr(target.base), node)
     items = lower_items_of(cx, base, target)
     _verify_stored(cx, base, items, value, node)
+    if picks_by_loop(items):
+        loops = tuple(loop.axis for loop in cx.loops)
+        cx.scope[name] = let(cx, name, placed("set_at", base, items, value, loops), node)
+        return
     place = placed_items(cx, base, items)
     low, high = min(base.type.low, value.type.low), max(base.type.high, value.type.high)
     element: ir.Element = "int" if base.type.element == value.type.element == "int" else "real"
@@ -172,11 +141,11 @@ def _set_element(cx: Context, node: tree.Assign, target: tree.Index, name: str) 
         loops = tuple(loop.axis for loop in place)
         whole = lifted(value, loops)
         type_ = ir.Type(value.type.element, whole.type.loops, base.type.axes, value.type.low, value.type.high)
-        cx.scope[name] = _let(cx, name, Tensor(replace(cast(ir.Lift, whole.expr), type=type_)), node)
+        cx.scope[name] = let(cx, name, Tensor(replace(cast(ir.Lift, whole.expr), type=type_)), node)
         return
     type_ = ir.Type(element, base.type.loops, base.type.axes, low, high)
     expr = base.expr
-    old = expr.name if cx.keep_names and isinstance(expr, ir.Ref) and not expr.data else None
+    old = expr.name if cx.keep_names and isinstance(expr, ir.Ref) and cx.places.get(expr.name) == name else None
     fresh = old or cx.fresh(name)
     cx.nodes.append(
         ir.SetIndex(name=fresh, base=expr, index=tuple(items), value=value.expr, type=type_, span=node.span)
@@ -194,21 +163,6 @@ def _verify_stored(cx: Context, base: Tensor, items: Sequence[ir.IndexItem], val
     for place, own in zip(kept, value.type.axes, strict=False):
         if isinstance(place.size, int) and isinstance(own.size, int) and place.size != own.size:
             cx.fail(node, f"what is stored has length {own.size}, and its place has length {place.size}")
-
-
-def _add_over_loop(cx: Context, node: tree.Assign) -> bool:
-    """`total += f(i)` in a vectorised loop: total plus the sum."""
-    name = cast(tree.Name, node.target).id
-    if name not in cx.accumulators or node.op is None:
-        return False
-    term = tensor(cx, cx.expr(node.value), node)
-    if term.rank:
-        raise Carried
-    whole = lifted(term, tuple(loop.axis for loop in cx.loops[cx.accumulators[name] :]))
-    summed = Tensor(ir.Call("sum", (whole.expr,), ir.Type(term.type.element, whole.type.loops)))
-    total = binary(cx, node.op, cx.expr(tree.Name(id=name, span=node.span)), summed, False, node)
-    define(cx, name, total, node)
-    return True
 
 
 def _track(cx: Context, node: tree.Track) -> None:

@@ -1,7 +1,7 @@
 """The library that emitted Pyro programs import: distributions Pyro lacks, in Distributions.jl's conventions."""
 
 from .affine import LocationScale
-from .arrays import set_index
+from .arrays import add_at, set_index
 from .categorical import Categorical, OrderedLogistic
 from .cdf import log_tails
 from .censoring import Censored
@@ -52,6 +52,7 @@ __all__ = [
     "Term",
     "Truncated",
     "Wishart",
+    "add_at",
     "gamma",
     "distinct",
     "group_statistics",

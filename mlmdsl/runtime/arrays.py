@@ -1,4 +1,4 @@
-"""Assigning to an element without changing the array: what `x[i] = v` of a sequential loop becomes.
+"""Assigning to elements without changing the array: what `x[i] = v` and `x[g[i]] += v` become.
 
 In-place assignment breaks autograd's memory of the old values and cannot be mapped over chains.
 """
@@ -26,3 +26,15 @@ def set_index(x: Tensor, value: Tensor | float, *index: Index) -> Tensor:
     flat = x.reshape(-1).to(dtype)
     filled = torch.index_put(flat, (positions.reshape(-1),), update.to(dtype).expand(positions.shape).reshape(-1))
     return filled.reshape(x.shape)
+
+
+def add_at(x: Tensor, value: Tensor, *index: Tensor) -> Tensor:
+    """A copy of x with each entry of value added to the element that index gives it.
+
+    Index: 0-based index tensors of value's shape, one for each axis of x. Terms that meet in one element are summed. It can
+    be differentiated, traced and mapped over x and value, not over the index. Errors: IndexError for an index out of range.
+    """
+    positions = torch.arange(x.numel(), device=x.device).reshape(x.shape)[index]
+    terms = value.expand(positions.shape).reshape(-1)
+    flat = x.reshape(-1).to(torch.result_type(x, value))
+    return torch.index_put(flat, (positions.reshape(-1),), terms.to(flat.dtype), accumulate=True).reshape(x.shape)

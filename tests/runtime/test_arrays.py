@@ -91,3 +91,17 @@ def test_several_quantiles_make_a_last_axis() -> None:
 def test_public_names_are_sorted_and_there() -> None:
     assert list(runtime.__all__) == sorted(runtime.__all__)
     assert all(hasattr(runtime, name) for name in runtime.__all__)
+
+
+def test_adds_terms_that_meet_in_one_element() -> None:
+    """Row and column of six terms, two pairs of which meet; the slope of each term is that of its element."""
+    rows, columns = torch.tensor([0, 2, 0, 1, 2, 2]), torch.tensor([1, 3, 1, 0, 3, 2])
+    terms = torch.arange(1.0, 7.0, dtype=torch.float64)
+    expected = X.clone()
+    for row, column, term in zip(rows, columns, terms, strict=True):
+        expected[row, column] += term
+    assert torch.equal(runtime.add_at(X, terms, rows, columns), expected)
+    mapped = vmap(lambda v: runtime.add_at(X, v, rows, columns))(torch.stack([terms, terms]))
+    assert torch.equal(mapped[1], expected)
+    slope = grad(lambda v: (X * runtime.add_at(X, v, rows, columns)).sum())(terms)
+    assert torch.equal(slope, X[rows, columns])
