@@ -18,7 +18,7 @@ from mlmdsl.inference.native.lower import Unsupported, lower
 
 MOST_THREADS = 64
 """As `threads.h` has it."""
-CACHE_LINE = 64
+CACHE_LINE = ALIGNMENT = 64
 LANES = 8
 """Chains of a group that is evaluated at once: as many doubles as the widest vectors have."""
 LONG = 1024
@@ -39,8 +39,8 @@ def heads(dtype: torch.dtype, lanes: int) -> str:
 
 
 def pointers(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
-    """The addresses of contiguous tensors, which must outlive the array."""
-    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+    """The addresses of contiguous tensors, which must outlive the array; of an empty one, some address that is not 0."""
+    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() or ALIGNMENT for tensor in tensors))
 
 
 def processors() -> int:

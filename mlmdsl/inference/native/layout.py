@@ -121,8 +121,8 @@ Value = View | Formula | Placed | tuple[View | Formula, ...]
 
 
 def varies(value: Formula, dim: int) -> bool:
-    """Whether the numbers differ along a dimension."""
-    return value.shape[dim] > 1 and any(leaf.strides[dim] for leaf in value.leaves)
+    """Whether the numbers differ along a dimension: none does where there is one number, all do where there is none."""
+    return value.shape[dim] == 0 or value.shape[dim] > 1 and any(leaf.strides[dim] for leaf in value.leaves)
 
 
 @dataclass(frozen=True)

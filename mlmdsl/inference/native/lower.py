@@ -236,6 +236,11 @@ def _outputs(writer: Writer, node: Node) -> list[tuple[tuple[int, ...], torch.dt
 
 
 def _translated(writer: Writer, node: Node, table: dict[str, Lowering]) -> Value:
+    value = writer.values[node]
+    if isinstance(value, Tensor) and value.numel() == 0:
+        return writer.buffer(
+            value.shape, writer.dtype(node)
+        )  # nothing is computed, and nothing that is not there is read
     if not isinstance(node.target, torch._ops.OpOverload):
         if getattr(node.target, "__name__", "") == "getitem":
             return writer.done[node.args[0]][node.args[1]]  # type: ignore[index]
