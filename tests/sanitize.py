@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -37,19 +38,30 @@ def models(folders: Sequence[Path]) -> Iterator[tuple[str, Model]]:
 
     for spec in mlmdsl.shipped():
         for collapsed in (False, True):
-            yield (
-                f"{spec.name} {collapsed=}",
-                lambda n=spec.name, c=collapsed: mlmdsl.load(n).bind().compiled(collapsed=c),
-            )  # type: ignore[misc]
+            yield f"{spec.name} {collapsed=}", partial(_spec, spec.name, collapsed)
     for row in ROWS:
-        yield f"{row.name} latent", lambda row=row: _latent(row)  # type: ignore[misc]
-        yield f"{row.name} scale", lambda row=row: _correlated(row)  # type: ignore[misc]
-        yield f"{row.name} observed", lambda row=row: _observed(row)  # type: ignore[misc]
-    for name, (text, data) in SEQUENCES.items():
+        yield f"{row.name} latent", partial(_latent, row)
+        yield f"{row.name} scale", partial(_correlated, row)
+        yield f"{row.name} observed", partial(_observed, row)
+    for name in SEQUENCES:
         for length in (4, 60):
-            yield f"{name} {length}", lambda t=text, d=data(length): mlmdsl.parse(t).bind(**d).compiled()  # type: ignore[misc]
+            yield f"{name} {length}", partial(_sequence, name, length)
     for path in sorted(path for folder in folders for path in folder.rglob("m.mlm")):
-        yield str(path), lambda path=path: mlmdsl.load(path).bind().compiled()  # type: ignore[misc]
+        yield str(path), partial(_spec, path)
+
+
+def _spec(where: str | Path, collapsed: bool = False) -> Any:
+    import mlmdsl
+
+    return mlmdsl.load(where).bind().compiled(collapsed=collapsed)
+
+
+def _sequence(name: str, length: int) -> Any:
+    import mlmdsl
+    from tests.benchmarks.sequences import SEQUENCES
+
+    text, data = SEQUENCES[name]
+    return mlmdsl.parse(text).bind(**data(length)).compiled()
 
 
 def _latent(row: Any) -> Any:
