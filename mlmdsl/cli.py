@@ -288,11 +288,12 @@ def _read(where: str) -> Spec:
     """The spec at a path, by a shipped name, or from stdin."""
     from mlmdsl import driver
 
+    network = bool(click.get_current_context().meta.get("network", True))
     if where != "-":
-        return driver.load(where)
+        return driver.load(where, network)
     from mlmdsl.language.source import read_source
 
-    return driver.parse(read_source(sys.stdin.buffer.read(), "<stdin>").text, "<stdin>")
+    return driver.parse(read_source(sys.stdin.buffer.read(), "<stdin>").text, "<stdin>", network)
 
 
 # ── fits ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -26,7 +26,7 @@ from mlmdsl.data.tables import Table, read_table
 from mlmdsl.data.unbound import lower_unbound
 from mlmdsl.language import tree as syntax
 from mlmdsl.language.check import check_names
-from mlmdsl.language.errors import DataError, Diagnostic, SpecError, did_you_mean
+from mlmdsl.language.errors import DataError, Diagnostic, SpecError, did_you_mean, without_passwords
 from mlmdsl.language.parse import parse as parse_source
 from mlmdsl.language.rows import converted, writable
 from mlmdsl.language.source import Source, Span, read_source
@@ -44,19 +44,19 @@ Stage = Literal["tree", "checked", "ir", "pyro", "marginal"]
 DType = Literal["float64", "float32"]
 
 
-def load(where: str | Path) -> Spec:
-    """A spec from a path or by its shipped name.
+def load(where: str | Path, network: bool = True) -> Spec:
+    """A spec from a path or by its shipped name. Without `network` its table is no address.
 
     Raises:
         SpecError: not found, not text, or not a spec.
     """
     path = _find(where)
-    return Spec(read_source(path, str(path)), base=path.parent)
+    return Spec(read_source(path, str(path)), path.parent, network)
 
 
-def parse(text: str, name: str = "<string>") -> Spec:
-    """A spec from its text."""
-    return Spec(read_source(text.encode("utf-8", "surrogatepass"), name))
+def parse(text: str, name: str = "<string>", network: bool = True) -> Spec:
+    """A spec from its text. Without `network` its table is no address."""
+    return Spec(read_source(text.encode("utf-8", "surrogatepass"), name), network=network)
 
 
 def _find(where: str | Path) -> Path:
@@ -69,15 +69,19 @@ def _find(where: str | Path) -> Path:
         return known[name]
     what = "is a folder" if path.is_dir() else "there is no such file or shipped spec"
     hint = did_you_mean(name, known) or "`mlmdsl list` shows the shipped specs"
-    raise SpecError([Diagnostic(f"{where}: {what}", hint=hint)])
+    raise SpecError([Diagnostic(f"{without_passwords(str(where))}: {what}", hint=hint)])
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What the author wrote. `base` is the folder that the table's path is relative to."""
+    """What the author wrote. `base` is the folder that the table's path is relative to.
+
+    `network`: whether tables may come from `http(s)://` addresses.
+    """
 
     source: Source
     base: Path | None = None
+    network: bool = True
 
     @cached_property
     def tree(self) -> syntax.Spec:
@@ -167,14 +171,14 @@ class Spec:
         if isinstance(data, Table):
             return data
         if isinstance(data, str | Path):
-            return read_table(data, used=used)
+            return read_table(data, used=used, network=self.network)
         if data is not None:
             return Table.from_pandas(data) if hasattr(data, "iloc") else Table.from_mapping(dict(data))
         block = self.tree.data
         if block is None or block.path is None:
             return None
         try:
-            return read_table(block.path, self.base, used)
+            return read_table(block.path, self.base, used, self.network)
         except DataError as error:
             raise DataError(
                 [replace(found, span=self._path_span(block)) for found in error.diagnostics], self.source

@@ -104,7 +104,12 @@ seed = click.option(
     help="Seed of the draws (default: the spec's seed!, else drawn and printed).",
 )  # fmt: skip
 
-bound_data = _all_of([model, data, settings])
+no_network = click.option(
+    "--no-network", is_flag=True, expose_value=False, callback=lambda ctx, _, given: ctx.meta.update(network=not given),
+    help="Read no table from an http(s) address (as MLMDSL_NO_NETWORK=1).",
+)  # fmt: skip
+
+bound_data = _all_of([model, data, settings, no_network])
 """What binds a model to its data."""
 
 place = _all_of([

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
 from urllib.parse import unquote, urlsplit
 
+from mlmdsl.data.network import download, network_forbidden, scheme_of
 from mlmdsl.language import rows
-from mlmdsl.language.errors import DataError, Diagnostic, did_you_mean
+from mlmdsl.language.errors import DataError, Diagnostic, did_you_mean, without_passwords
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,8 +36,6 @@ Content = bytes | memoryview
 
 Wanted = Callable[[str], bool]
 """Whether a column of some name is read."""
-
-_URL_TIMEOUT_S = 60.0
 
 _STEP = 2**20
 
@@ -70,32 +68,53 @@ def ending(where: str) -> str:
     try:
         path = unquote(urlsplit(where).path) if is_url(where) else where
     except ValueError as error:
-        raise data_error(f"`{where}` is not an address: {error}") from error
+        raise data_error(f"`{without_passwords(where)}` is not an address: {error}") from error
     name = PurePosixPath(path.replace("\\", "/")).name.lower().removesuffix(".gz")
     found = PurePosixPath(name).suffix
     if found in ENDINGS:
         return found
     hint = "save the sheet as .csv" if found in (".xls", ".xlsx", ".ods") else f"known endings: {' '.join(ENDINGS)}"
+    where = without_passwords(where)
     raise data_error(f"`{where}`: {f'unknown ending `{found}`' if found else 'the file name has no ending'}", hint)
 
 
 # ── where the bytes come from ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def read_bytes(where: str, base: Path | None) -> Content:
+def read_bytes(where: str, base: Path | None, network: bool = True) -> Content:
     """The bytes of a URL, or of a file (relative to `base`); gzip undone. What is long lies in a file, not in memory.
 
     Raises:
-        DataError: there is no such file, or it cannot be read.
+        DataError: there is no such file, it cannot be read, or it is an address where `network` or the environment
+            forbids these.
     """
-    content = _download(where) if is_url(where) else _read_file(where, base)
+    content = _download(where, network) if scheme_of(where) else _read_file(where, base)
     if not where.lower().endswith(".gz"):
         return content
     try:
         with gzip.GzipFile(fileobj=opened(content)) as unzipped:
             return rows.on_disk(iter(partial(unzipped.read, _STEP), b""))
     except (OSError, EOFError, zlib.error) as error:
-        raise data_error(f"`{where}` is not a gzip file: {error}") from error
+        raise data_error(f"`{without_passwords(where)}` is not a gzip file: {error}") from error
+
+
+def _download(where: str, network: bool) -> Content:
+    """What an address answers with."""
+    shown = without_passwords(where)
+    if not is_url(where):
+        raise data_error(
+            f"`{shown}` is neither a file nor an http(s) address", "tables come from files, http and https"
+        )
+    ending(where)
+    forbidden = network_forbidden(network)
+    if forbidden is not None:
+        raise data_error(
+            f"`{shown}` is not fetched: {forbidden} forbids addresses", "give the table as a file: --data FILE"
+        )
+    try:
+        return rows.on_disk(download(where))
+    except OSError as error:
+        raise data_error(f"`{shown}` cannot be kept: {error}") from error
 
 
 def opened(content: Content) -> io.BufferedReader:
@@ -117,18 +136,6 @@ class _Mapped(io.RawIOBase):
         buffer[: len(part)] = part
         self.place += len(part)
         return len(part)
-
-
-def _download(url: str) -> Content:
-    """What an address answers with."""
-    from http.client import HTTPException
-    from urllib.request import urlopen
-
-    try:
-        with urlopen(url, timeout=_URL_TIMEOUT_S) as answer:  # the scheme is http or https
-            return rows.on_disk(iter(partial(answer.read, _STEP), b""))
-    except (URLError, OSError, HTTPException, ValueError) as error:
-        raise data_error(f"`{url}` cannot be fetched: {error}") from error
 
 
 def _read_file(where: str, base: Path | None) -> Content:

@@ -18,7 +18,7 @@ import numpy as np
 from mlmdsl.data.conversion import ROW, Column, from_arrow, nfc, to_array
 from mlmdsl.data.reading import Content, Wanted, data_error, ending, parse_binary, read_bytes
 from mlmdsl.data.text import DELIMITERS, Retyped, line_of_row, parse_text
-from mlmdsl.language.errors import DataError, did_you_mean
+from mlmdsl.language.errors import DataError, did_you_mean, without_passwords
 from mlmdsl.language.rows import converted, copied, distinct, kept
 from mlmdsl.language.types import Array
 
@@ -112,7 +112,9 @@ class Table:
         return _table(arrays, name)
 
 
-def read_table(where: str | Path, base: Path | None = None, used: Collection[str] | None = None) -> Table:
+def read_table(
+    where: str | Path, base: Path | None = None, used: Collection[str] | None = None, network: bool = True
+) -> Table:
     """The table in a file (relative to `base`) or at an `http(s)://` address; of its columns those `used`, or all.
 
     `.csv .tsv .parquet .feather .arrow`, and these with `.gz`. In text an empty cell, NA, N/A, null and missing are
@@ -122,8 +124,8 @@ def read_table(where: str | Path, base: Path | None = None, used: Collection[str
         DataError: not found, not readable, not of that format, ragged, not UTF-8, without rows, two columns of one
             name, NaN or Inf (with column, row and line).
     """
-    path = str(where)
-    content = read_bytes(path, base)
+    content = read_bytes(str(where), base, network)
+    path = without_passwords(str(where))
     names, columns = _read_columns(content, path, lambda name: _is_data(name) and (used is None or nfc(name) in used))
     line = partial(line_of_row, content, path)
     read = {column.name: column.array(line) for column in columns if used is None or column.name in used}

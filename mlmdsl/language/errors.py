@@ -10,6 +10,7 @@ Each carries `.diagnostics`; `str(error)` is what the command line prints.
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -71,11 +72,17 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
     return f"did you mean `{close}`?" if close else None
 
 
+def without_passwords(text: str, keep_width: bool = False) -> str:
+    """A text with stars for the user names and passwords of the addresses in it."""
+    return re.sub(r'(?<=://)[^\s"`]*(?=@)', lambda found: "*" * (len(found[0]) if keep_width else 3), text)
+
+
 def _underlined(source: Source, span: Span) -> list[str]:
     """The line on which a span starts, and carets under the span (to the end of that line at most)."""
     line, column = source.position(span.start)
     text = source.line(line)
     width = max(1, min(span.end - span.start, len(text) - column + 1))
+    text = without_passwords(text, keep_width=True)
     margin = f"{line:>5} | "
     before = "".join("\t" if char == "\t" else " " * _columns(char) for char in text[: column - 1])
     under = "^" * max(1, sum(_columns(char) for char in text[column - 1 : column - 1 + width]))
