@@ -202,7 +202,8 @@ class _Filled:
             places = site.places[:, 0] if density else site.places.ravel()
             self.into[site.name] = self._positions(places, whole)
             self.seen[self.into[site.name][~site.missing.any(axis=1)] if density else self.into[site.name]] = True
-        self.repeated = density and any(len(np.unique(places)) < len(places) for places in self.into.values())
+        everywhere = np.concatenate(list(self.into.values()))
+        self.repeated = density and len(np.unique(everywhere)) < len(everywhere)
         self.values = empty((lead[0] * lead[1], len(self.seen)), np.float64)
 
     def _positions(self, places: Places, whole: tuple[int, ...]) -> Places:
@@ -214,12 +215,13 @@ class _Filled:
 
     def put(self, start: int, found: Mapping[str, Tensor]) -> None:
         """The results of the draws from `start` on; densities of an entry that is observed again add up."""
+        count = len(next(iter(found.values())))
+        part = self.values[start : start + count]
+        if self.repeated:
+            part[:, self.seen] = 0
         for name, positions in self.into.items():
-            values = found[name].cpu().numpy()
-            values = values.reshape(len(values), -1)
-            part = self.values[start : start + len(values)]
+            values = found[name].cpu().numpy().reshape(count, -1)
             if self.repeated:
-                part[:, positions] = 0
                 np.add.at(part.T, positions, values.T)
             else:
                 part[:, positions] = values

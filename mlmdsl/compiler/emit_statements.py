@@ -15,6 +15,7 @@ from mlmdsl.compiler.emit_expressions import Emitter, range_code
 from mlmdsl.compiler.emit_index import sum_code, zero_based
 from mlmdsl.compiler.layout import Key, Placed, arranged, keys_of
 from mlmdsl.compiler.python_text import Code, call, form, literal, name, one_line, text
+from mlmdsl.compiler.site_names import Suffix, site_suffixes
 from mlmdsl.language.source import Source, Span
 from mlmdsl.language.types import Axis
 
@@ -74,6 +75,7 @@ class Body:
         self.factors = 0
         self.variables: tuple[str, ...] = ()
         self.changing = _changing_reals(model.body)
+        self.suffixes = site_suffixes(model.body)
         samples = samples_of(model.body)
         self.site_names = frozenset(sample.target for sample in samples)
         entered = [(axis, dim) for sample in samples for axis, dim, _ in self.sample_plates(sample)]
@@ -109,13 +111,7 @@ class Body:
 
     def in_loop(self, site: str) -> Code:
         """The name of a site, made the iteration's own inside a sequential loop."""
-        if not self.variables:
-            return literal(site)
-        parts: list[ast.expr] = [ast.Constant(f"{site}[")]
-        for position, variable in enumerate(self.variables):
-            parts += [ast.Constant(",")] if position else []
-            parts.append(ast.FormattedValue(name(self.em.names(variable)), -1))
-        return ast.JoinedStr([*parts, ast.Constant("]")])
+        return _joined([ast.Constant(site), *self.bracketed(self.variables)])
 
     def loop(self, node: ir.Loop, indent: int) -> None:
         """A loop that runs in order."""
@@ -127,6 +123,8 @@ class Body:
         self.out.commented = None
         self.out.write(indent, f"for {self.em.names(node.variable)} in {over}:", node.span)
         self.statements(node.body, indent + 1)
+        if not node.body:
+            self.out.write(indent + 1, "pass")
         self.variables = saved
 
     def hoist_plates(self, body: Sequence[ir.Statement], indent: int) -> None:
@@ -272,16 +270,25 @@ class Body:
 
     def site_name(self, node: ir.Sample) -> Code:
         """The name of a site: the variable, with its index where it is an element."""
-        if node.site is None:
-            return literal(node.target) if node.observed is None else self.in_loop(node.target)
-        parts: list[ast.expr] = [ast.Constant(f"{node.target}[")]
-        for position, item in enumerate(node.site.items):
+        suffix = self.suffixes.get(id(node), Suffix())
+        own = () if node.site is None else node.site.items
+        parts = self.bracketed(own or (self.variables if node.observed is not None else ()))
+        parts += self.bracketed(suffix.variables)
+        if suffix.number is not None:
+            parts.append(ast.Constant(f"#{suffix.number}"))
+        return _joined([ast.Constant(node.target), *parts])
+
+    def bracketed(self, items: Sequence[str | ir.Expr]) -> list[ast.expr]:
+        """`[…]` in the name of a site, loop variables and expressions being printed as the program runs."""
+        parts: list[ast.expr] = [ast.Constant("[")] if items else []
+        for position, item in enumerate(items):
             parts += [ast.Constant(",")] if position else []
-            parts.append(ast.Constant(item) if isinstance(item, str) else ast.FormattedValue(self.em.integer(item), -1))
-        parts.append(ast.Constant("]"))
-        if all(isinstance(part, ast.Constant) for part in parts):
-            return literal("".join(cast(str, cast(ast.Constant, part).value) for part in parts))
-        return ast.JoinedStr(parts)
+            if isinstance(item, str):
+                looped = item in self.variables
+                parts.append(ast.FormattedValue(name(self.em.names(item)), -1) if looped else ast.Constant(item))
+            else:
+                parts.append(ast.FormattedValue(self.em.integer(item), -1))
+        return [*parts, ast.Constant("]")] if items else []
 
     def sample_missing(self, node: ir.Sample, indent: int) -> None:
         """Data with missing entries: those are drawn."""
@@ -302,6 +309,19 @@ class Body:
             self.out.write(indent, f"{own} = {text(self.updated(name(own), node.index, drawn))}", node.span)
         else:
             self.out.write(indent, f"{own} = {text(drawn)}", node.span)
+
+
+def _joined(parts: Sequence[ast.expr]) -> Code:
+    """A text of parts: a literal where all are known."""
+    if all(isinstance(part, ast.Constant) for part in parts):
+        return literal("".join(cast(str, cast(ast.Constant, part).value) for part in parts))
+    merged: list[ast.expr] = []
+    for part in parts:
+        if merged and isinstance(part, ast.Constant) and isinstance(merged[-1], ast.Constant):
+            merged[-1] = ast.Constant(f"{merged[-1].value!s}{part.value!s}")
+        else:
+            merged.append(part)
+    return ast.JoinedStr(merged)
 
 
 def _order_of_axes(node: ir.Sample) -> tuple[int, ...] | None:
