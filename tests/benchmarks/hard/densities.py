@@ -31,6 +31,10 @@ def half_cauchy(x: Any, scale: float) -> float:
     return float(stats.halfcauchy(scale=scale).logpdf(x).sum())
 
 
+def student_t(x: Any, ν: Any, mean: Any, scale: Any) -> float:
+    return float(stats.t(ν, mean, scale).logpdf(x).sum())
+
+
 def exponential(x: Any, scale: float = 1.0) -> float:
     return float(stats.expon(scale=scale).logpdf(x).sum())
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.hard.densities import gamma, half_normal, inverse_gamma, log_poisson, normal
+from tests.benchmarks.hard.densities import gamma, half_normal, inverse_gamma, log_poisson, normal, student_t
 from tests.benchmarks.hard.model import Array, Data, HardModel, Point, Site
 
 
@@ -40,6 +40,32 @@ def gp_poisson(data: Data, p: Point) -> float:
     return priors + log_poisson(data["y"], factor(data["x"], p["α"], p["ρ"], 1e-8) @ p["z"])
 
 
+def motorcycle_data() -> dict[str, Any]:
+    """133 times scaled to 0 … 1; sines on an interval five fourths as wide, and the roots of their eigenvalues."""
+    rng = np.random.default_rng(19)
+    t = np.sort(rng.uniform(0, 1, 133))
+    mean = np.where(t > 0.25, -110 * np.sin(7 * (t - 0.25)) * np.exp(-3 * (t - 0.25)), 0.0)
+    half = 1.25
+    λ = np.arange(1, 41) * np.pi / (2 * half)
+    B = np.sin(λ * (t[:, None] - t.mean() + half)) / np.sqrt(half)
+    return {"B": B, "λ": λ, "y": mean + np.where(t > 0.25, 22.0, 1.5) * rng.normal(size=133)}
+
+
+def amplitude(s: Any, ℓ: Any, λ: Array) -> Array:
+    """The root of the kernel's spectral density."""
+    return np.asarray(s * np.sqrt(np.sqrt(2 * np.pi) * ℓ) * np.exp(-0.25 * ℓ**2 * λ**2))
+
+
+def motorcycle(data: Data, p: Point) -> float:
+    B, λ = data["B"], data["λ"]
+    f = p["level"] + B @ (amplitude(p["s"], p["ℓ"], λ) * p["z"])
+    g = p["log_σ"] + B[:, :20] @ (amplitude(p["s_σ"], p["ℓ_σ"], λ[:20]) * p["w"])
+    priors = sum(inverse_gamma(p[name], 1.124909, 0.0177) for name in ("ℓ", "ℓ_σ"))
+    priors += student_t(p["level"], 3, -13, 36) + student_t(p["log_σ"], 3, 0, 10) + 2 * float(np.log(2))
+    priors += sum(student_t(p[name], 3, 0, 36) for name in ("s", "s_σ"))
+    return priors + normal(p["z"], 0, 1) + normal(p["w"], 0, 1) + normal(data["y"], f, np.exp(g))
+
+
 PROCESSES = (
     HardModel(
         "hetero_gp",
@@ -60,5 +86,21 @@ PROCESSES = (
         gp_poisson_data,
         {"ρ": Site("positive", (), 1.5, 0.3), "α": Site("positive"), "z": Site(shape=(15,))},
         gp_poisson,
+    ),
+    HardModel(
+        "motorcycle",
+        "processes of mean and noise by basis functions, 133 points",
+        motorcycle_data,
+        {
+            "level": Site(around=-13),
+            "s": Site("positive", (), 3),
+            "ℓ": Site("positive", (), -2),
+            "z": Site(shape=(40,)),
+            "log_σ": Site(around=3),
+            "s_σ": Site("positive"),
+            "ℓ_σ": Site("positive", (), -2),
+            "w": Site(shape=(20,)),
+        },
+        motorcycle,
     ),
 )

@@ -58,6 +58,18 @@ def latent_ar1(data: Data, p: Point) -> float:
     return priors + normal(h[0], 0, 1) + normal(h[1:], p["φ"] * h[:-1], p["σ"]) + normal(data["y"], h, p["τ"])
 
 
+def volatility_data() -> dict[str, Any]:
+    rng = np.random.default_rng(20)
+    return {"y": np.exp((-1 + autoregression(rng, 200, 0.95, 0.3)) / 2) * rng.normal(size=200)}
+
+
+def volatility(data: Data, p: Point) -> float:
+    h, μ, φ, σ = p["h"], p["μ"], p["φ"], p["σ"]
+    priors = normal(μ, 0, 5) + uniform(φ, -1, 1) + exponential(σ, 0.5)
+    states = normal(h[0], μ, σ / np.sqrt(1 - φ**2)) + normal(h[1:], μ + φ * (h[:-1] - μ), σ)
+    return priors + states + normal(data["y"], 0, np.exp(h / 2))
+
+
 def garch_data() -> dict[str, Any]:
     rng = np.random.default_rng(7)
     y, h = np.zeros(200), 1.0
@@ -148,6 +160,14 @@ SERIES = (
         latent_ar1_data,
         {"φ": Site("unit"), "σ": Site("positive"), "τ": Site("positive"), "h": Site(shape=(200,))},
         latent_ar1,
+        entrywise=("h",),
+    ),
+    HardModel(
+        "volatility",
+        "stochastic volatility of 200 points",
+        volatility_data,
+        {"μ": Site(), "φ": Site("unit"), "σ": Site("positive"), "h": Site(shape=(200,))},
+        volatility,
         entrywise=("h",),
     ),
     HardModel(

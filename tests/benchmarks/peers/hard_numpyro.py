@@ -123,6 +123,14 @@ def latent_ar1(y: Array) -> None:
     numpyro.sample("y", dist.Normal(h, τ), obs=y)
 
 
+def volatility(y: Array) -> None:
+    μ, φ, σ = normal("μ", 0, 5), uniform("φ", -1, 1), exponential("σ", 0.5)
+    h = numpyro.sample("h", dist.ImproperUniform(constraints.real_vector, (), (len(y),)))
+    numpyro.factor("first", dist.Normal(μ, σ / jnp.sqrt(1 - φ**2)).log_prob(h[0]))
+    numpyro.factor("states", dist.Normal(μ + φ * (h[:-1] - μ), σ).log_prob(h[1:]).sum())
+    numpyro.sample("y", dist.Normal(0, jnp.exp(h / 2)), obs=y)
+
+
 def garch(y: Array) -> None:
     μ, ω, α = normal("μ", 0, 10), half_normal("ω", 5), uniform("α", 0, 1)
     β = uniform("β", 0, 1 - α)
@@ -224,12 +232,30 @@ def gp_poisson(x: Array, y: Array) -> None:
     numpyro.sample("y", dist.Poisson(jnp.exp(factor(x, α, ρ, 1e-8) @ normal("z", 0, 1, len(x)))), obs=y)
 
 
+def amplitude(s: Array, ℓ: Array, λ: Array) -> Array:
+    """The root of the kernel's spectral density."""
+    return s * jnp.sqrt(jnp.sqrt(2 * jnp.pi) * ℓ) * jnp.exp(-0.25 * ℓ**2 * λ**2)
+
+
+def motorcycle(B: Array, λ: Array, y: Array) -> None:
+    level, log_σ = (
+        numpyro.sample(*pair) for pair in (("level", dist.StudentT(3, -13, 36)), ("log_σ", dist.StudentT(3, 0, 10)))
+    )
+    s, s_σ = (
+        numpyro.sample(name, dist.LeftTruncatedDistribution(dist.StudentT(3, 0, 36), low=0)) for name in ("s", "s_σ")
+    )
+    ℓ, ℓ_σ = (numpyro.sample(name, dist.InverseGamma(1.124909, 0.0177)) for name in ("ℓ", "ℓ_σ"))
+    f = level + B @ (amplitude(s, ℓ, λ) * normal("z", 0, 1, 40))
+    g = log_σ + B[:, :20] @ (amplitude(s_σ, ℓ_σ, λ[:20]) * normal("w", 0, 1, 20))
+    numpyro.sample("y", dist.Normal(f, jnp.exp(g)), obs=y)
+
+
 MODELS: dict[str, Callable[..., None]] = {
     model.__name__: model
     for model in (
         poisson_glm, poisson_glmm, election, scales, offset, ordered_logit, negative_binomial, student_t,
-        arma, latent_ar1, garch, hmm, lotka_volterra,
+        arma, latent_ar1, volatility, garch, hmm, lotka_volterra,
         funnel, mixture, eight_schools, horseshoe, irt_2pl,
-        hetero_gp, gp_poisson,
+        hetero_gp, gp_poisson, motorcycle,
     )
 }  # fmt: skip

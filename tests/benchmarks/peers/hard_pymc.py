@@ -97,6 +97,13 @@ def latent_ar1(y: Array) -> None:
     pm.Normal("y", h, τ, observed=y)
 
 
+def volatility(y: Array) -> None:
+    μ, φ, σ = pm.Normal("μ", 0, 5), pm.Uniform("φ", -1, 1), pm.Exponential("σ", scale=0.5)
+    first = pm.Normal.dist(μ, σ / pt.sqrt(1 - φ**2))
+    h = pm.AR("h", [μ * (1 - φ), φ], sigma=σ, init_dist=first, constant=True, shape=len(y))
+    pm.Normal("y", 0, pt.exp(h / 2), observed=y)
+
+
 def garch(y: Array) -> None:
     μ, ω, α = pm.Normal("μ", 0, 10), pm.HalfNormal("ω", 5), pm.Uniform("α", 0, 1)
     β = pm.Uniform("β", 0, 1 - α)
@@ -203,12 +210,26 @@ def gp_poisson(x: Array, y: Array) -> None:
     pm.Poisson("y", pt.exp(factor(x, α, ρ, 1e-8) @ z), observed=y)
 
 
+def amplitude(s: Array, ℓ: Array, λ: Array) -> Array:
+    """The root of the kernel's spectral density."""
+    return s * pt.sqrt(np.sqrt(2 * np.pi) * ℓ) * pt.exp(-0.25 * ℓ**2 * λ**2)
+
+
+def motorcycle(B: Array, λ: Array, y: Array) -> None:
+    level, log_σ = pm.StudentT("level", 3, mu=-13, sigma=36), pm.StudentT("log_σ", 3, mu=0, sigma=10)
+    s, s_σ = (pm.HalfStudentT(name, 3, 36) for name in ("s", "s_σ"))
+    ℓ, ℓ_σ = (pm.InverseGamma(name, 1.124909, 0.0177) for name in ("ℓ", "ℓ_σ"))
+    f = level + B @ (amplitude(s, ℓ, λ) * pm.Normal("z", 0, 1, shape=40))
+    g = log_σ + B[:, :20] @ (amplitude(s_σ, ℓ_σ, λ[:20]) * pm.Normal("w", 0, 1, shape=20))
+    pm.Normal("y", f, pt.exp(g), observed=y)
+
+
 MODELS: dict[str, Callable[..., None]] = {
     model.__name__: model
     for model in (
         poisson_glm, poisson_glmm, election, scales, offset, ordered_logit, negative_binomial, student_t,
-        arma, latent_ar1, garch, hmm, lotka_volterra,
+        arma, latent_ar1, volatility, garch, hmm, lotka_volterra,
         funnel, mixture, eight_schools, horseshoe, irt_2pl,
-        hetero_gp, gp_poisson,
+        hetero_gp, gp_poisson, motorcycle,
     )
 }  # fmt: skip
