@@ -16,14 +16,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mlmdsl.inference.adaptation import StepSize
+from mlmdsl.inference.adaptation import StepSizes
+from mlmdsl.inference.meeting import Restart
 from mlmdsl.inference.metric import Metric
-from mlmdsl.inference.sampler import Session
+from mlmdsl.inference.session import Session
 from mlmdsl.inference.settings import Settings
 from mlmdsl.inference.sites import Sites
 from mlmdsl.inference.tree import State
 
-FORMAT = 3
+FORMAT = 4
 SECONDS_BETWEEN = 5.0
 
 
@@ -52,7 +53,8 @@ def write_checkpoint(path: Path, session: Session, about: dict[str, Any]) -> Non
     content: dict[str, Any] = {field.name: getattr(session, field.name) for field in fields(session)}
     content["state"] = list(session.state)
     content["metric"] = session.metric.factor
-    content["step"] = asdict(session.step)
+    content["steps"] = asdict(session.steps)
+    content["restarts"] = [asdict(restart) for restart in session.restarts]
     unfinished = path.with_name(path.name + ".part")
     torch.save({"about": about, "session": content}, unfinished)
     unfinished.replace(path)
@@ -74,6 +76,10 @@ def read_checkpoint(path: Path, about: dict[str, Any], like: Tensor) -> Session:
     session: dict[str, Any] = content["session"]
     session["state"] = State(*session["state"])
     session["metric"] = Metric(session["metric"])
-    session["step"] = StepSize(**session["step"])
+    host: dict[str, Any] = {
+        name: value.cpu() if isinstance(value, Tensor) else value for name, value in session["steps"].items()
+    }
+    session["steps"], session["done"] = StepSizes(**host), session["done"].cpu()
+    session["restarts"] = [Restart(**restart) for restart in session["restarts"]]
     session["generator"] = session["generator"].cpu()
     return Session(**session)

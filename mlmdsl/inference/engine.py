@@ -50,7 +50,8 @@ class Engine(Protocol):
     def steps(
         self, state: State, chance: torch.Generator, count: int, size: Tensor, max_size: Tensor, factor: Tensor
     ) -> Stepped:
-        """`count` steps; the state given is used up, and the rows may be gone at the next call."""
+        """`count` steps, with the size of a step and the greatest of a tree for each chain; the state given is used up,
+        and the rows may be gone at the next call."""
 
     def is_worth_compiling(self, steps: float) -> bool:
         """Whether that many more steps would win back the time that `compile` takes."""
@@ -184,7 +185,7 @@ class TensorEngine:
         momentum = state.tree_momentum
         chains = len(momentum)
         noise = Noise(torch.zeros_like(momentum), momentum.new_zeros(2, chains), momentum.new_zeros(chains, 1))
-        example: tuple[Any, ...] = (state, noise, momentum.new_tensor(0.1), max_size, factor)
+        example: tuple[Any, ...] = (state, noise, momentum.new_full((chains,), 0.1), max_size, factor)
         self._step, note, seconds = compile_step(self._plain, example)
         self._launches.clear()  # they hold the kernels of the step that was
         self._compiled_for = factor.shape

@@ -26,7 +26,8 @@ from torch import Tensor
 from mlmdsl.inference.draws import Draws, ProgressCallback
 from mlmdsl.inference.engine import build_engine
 from mlmdsl.inference.run import sample
-from mlmdsl.inference.sampler import Sampler, Session
+from mlmdsl.inference.sampler import Sampler
+from mlmdsl.inference.session import Session
 from mlmdsl.inference.settings import Settings
 from mlmdsl.inference.sites import Sites, read_sites
 from mlmdsl.inference.tree import COLUMNS

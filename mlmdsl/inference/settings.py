@@ -9,7 +9,7 @@ from torch import Tensor
 from mlmdsl.inference.draws import Array, Remark
 
 INITIAL_TRIES = 1000
-"""How often a starting point is drawn again before the model is held to be wrong."""
+"""How many points are tried as the first of a chain before the model is held to be wrong."""
 RAISED_TARGET = 0.95
 ENOUGH_DRAWS = 4
 """Draws a chain must have for an interrupted run to be worth keeping."""

@@ -75,7 +75,8 @@ def draw_noise(chance: torch.Generator, steps: int, like: Tensor) -> Noise:
 
 
 class Tables(NamedTuple):
-    """By leaf number, which checkpoint level to write, which to test; the size at which a tree may grow no more."""
+    """By leaf number, which checkpoint level to write, which to test; the size at which a tree may grow no more, one for
+    all chains or one for each."""
 
     write: Tensor
     test: Tensor
@@ -109,8 +110,9 @@ def tables(max_depth: int, device: torch.device) -> Tables:
     return Tables(write.to(device), test.to(device), torch.tensor(1 << max_depth, device=device))
 
 
-def start(x: Tensor, gradient: Tensor, potential: Tensor, table: Tables, step_size: float, noise: Noise) -> State:
-    """Every chain at the root of a new tree; x and gradient (chain, D), potential (chain,)."""
+def start(x: Tensor, gradient: Tensor, potential: Tensor, table: Tables, step_size: Tensor, noise: Noise) -> State:
+    """Every chain at the root of a new tree; x and gradient (chain, D), potential (chain,); `step_size` as in
+    `advance`."""
     chains, dim = x.shape
     zeros, ones = x.new_zeros(chains), torch.ones(chains, dtype=torch.int64, device=x.device)
     p = noise.momentum
@@ -119,7 +121,7 @@ def start(x: Tensor, gradient: Tensor, potential: Tensor, table: Tables, step_si
     proposal = torch.cat([potential[:, None], energy[:, None], x, gradient], 1)
     roots = State(
         edges=torch.stack([root, root]),
-        step=noise.direction * step_size,
+        step=noise.direction * step_size.reshape(-1, 1),
         size=ones,
         leaf=torch.zeros_like(ones),
         checkpoints=x.new_zeros(chains, table.write.shape[1], 3, dim),
@@ -162,7 +164,8 @@ def leapfrog(state: State, evaluate: GradientAndValue) -> Leaf:
 def advance(
     state: State, evaluate: GradientAndValue, noise: Noise, step_size: Tensor, table: Tables
 ) -> tuple[State, Settled]:
-    """One leapfrog for every chain; chains that finish their transition start the next with `step_size` (a scalar)."""
+    """One leapfrog for every chain; chains that finish their transition start the next with `step_size`, one
+    for all or one for each."""
     return settle(state, leapfrog(state, evaluate), noise, step_size, table)
 
 
@@ -266,7 +269,7 @@ def _renewed(state: State, finished: Tensor, merged: Tensor, noise: Noise, step_
     fresh_energy = torch.add(potential, p.square().sum(1, keepdim=True), alpha=0.5)
     x, g = place.chunk(2, 1)
     energy = torch.where(column, fresh_energy, energy)
-    length = torch.where(column, step_size, state.step.abs())
+    length = torch.where(column, step_size.reshape(-1, 1), state.step.abs())
     return State(
         edges=torch.where(column, torch.cat([x, p, g], 1), state.edges),
         step=torch.where(begun_column, noise.direction * length, state.step),

@@ -81,7 +81,7 @@ def test_a_compiled_step_computes_what_the_plain_one_does() -> None:
 
     q = torch.zeros(3, sites.dim, dtype=sites.dtype)
     size, factor = torch.tensor(0.3, dtype=sites.dtype), torch.ones(sites.dim, dtype=sites.dtype)
-    state = start(q, *potential.evaluate(q), table, 0.3, noise())
+    state = start(q, *potential.evaluate(q), table, q.new_tensor(0.3), noise())
     plain = plain_step(potential.evaluate, table)
     fast, note, _ = compile_step(plain, (state, noise(), size, table.max_size, factor))
     assert note is None

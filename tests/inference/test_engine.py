@@ -76,7 +76,7 @@ def test_compiled_steps_are_the_plain_ones(name: str, dense: bool, chains: int) 
     size = torch.tensor(SIZES.get(name, 0.02), dtype=torch.float64)
     keys = torch.empty(7, chains, dtype=torch.int64).random_(generator=generator)
     first = expanded(keys[6], 1, sites.dim)
-    state = start(q, *plain.evaluate(q), table, float(size), Noise(*(part[0] for part in first)))
+    state = start(q, *plain.evaluate(q), table, size, Noise(*(part[0] for part in first)))
     ours = type(state)(*(part.clone() for part in state))
     for key in keys[:6]:
         noise = expanded(key, 7, sites.dim)  # an odd number: the state changes its place in memory
@@ -105,7 +105,7 @@ def test_threads_change_nothing(chains: int, lanes: int, monkeypatch: pytest.Mon
         assert torch.equal(found, wanted)
     noise = expanded(torch.arange(chains), 1, sites.dim)
     table = tables(5, torch.device("cpu"))
-    state = start(q, *one.evaluate(q), table, 0.3, Noise(*(part[0] for part in noise)))
+    state = start(q, *one.evaluate(q), table, q.new_tensor(0.3), Noise(*(part[0] for part in noise)))
     size, factor = torch.tensor(0.3).double(), torch.ones(sites.dim).double()
     after = []
     for engine in (one, three):

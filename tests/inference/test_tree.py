@@ -41,7 +41,7 @@ def one_transition(potential, x: Tensor, p: Tensor, step: float, directions: lis
     """Run one chain until its transition is over, doubling j going in directions[j]."""
     table = tables(DEPTH, x.device)
     gradient, energy = potential(x)
-    state = start(x, gradient, energy, table, step, noise(p, directions[:1]))
+    state = start(x, gradient, energy, table, x.new_tensor(step), noise(p, directions[:1]))
     states = [state]
     while True:
         following = directions[int(state.size).bit_length() % len(directions)]
@@ -143,7 +143,7 @@ def test_error_of_the_integrator_is_of_second_order() -> None:
     for halving in range(4):
         steps = 10 << halving
         gradient, energy = funnel(x)
-        state = start(x, gradient, energy, tables(2, x.device), 1.0 / steps, noise(p, [1]))
+        state = start(x, gradient, energy, tables(2, x.device), x.new_tensor(1.0 / steps), noise(p, [1]))
         for _ in range(steps):
             leaf = leapfrog(state, funnel)
             end = torch.cat([leaf.x, leaf.p, leaf.gradient], 1)
@@ -157,7 +157,7 @@ def test_the_integrator_is_reversible() -> None:
     x = torch.tensor([[1.0, -0.3, 2.0]], dtype=torch.float64)
     p = torch.tensor([[0.5, 1.0, -0.7]], dtype=torch.float64)
     gradient, energy = funnel(x)
-    state = start(x, gradient, energy, tables(2, x.device), 0.1, noise(p, [1]))
+    state = start(x, gradient, energy, tables(2, x.device), x.new_tensor(0.1), noise(p, [1]))
     there = leapfrog(state, funnel)
     end = torch.cat([there.x, there.p, there.gradient], 1)
     back = leapfrog(state._replace(edges=torch.stack([end, end]), step=-state.step), funnel)
@@ -183,7 +183,7 @@ def _rows(x: Tensor, chosen: list[int]) -> Tensor:
         d = torch.empty(4, 1, dtype=x.dtype).bernoulli_(0.5, generator=generator) * 2 - 1
         return Noise(p[chosen], e[:, chosen], d[chosen])
 
-    state = start(x, *funnel(x), table, 0.4, fresh())
+    state = start(x, *funnel(x), table, x.new_tensor(0.4), fresh())
     rows = []
     for _ in range(100):
         state, settled = advance(state, funnel, fresh(), x.new_tensor(0.4), table)
@@ -208,7 +208,7 @@ def test_a_density_that_is_no_number_is_a_divergence() -> None:
 
     x = torch.zeros(1, 2, dtype=torch.float64)
     table = tables(DEPTH, x.device)
-    state = start(x, torch.zeros_like(x), x.new_zeros(1), table, 0.1, noise(torch.ones_like(x), [1]))
+    state = start(x, torch.zeros_like(x), x.new_zeros(1), table, x.new_tensor(0.1), noise(torch.ones_like(x), [1]))
     state, settled = advance(state, broken, noise(torch.ones_like(x), [1]), x.new_tensor(0.1), table)
     assert settled.row[0, 3] == 1
     assert all(torch.isfinite(part).all() for part in (state.edges, state.tree_proposal, state.start_energy))
@@ -223,7 +223,7 @@ def test_the_step_between_doublings_is_biased_progressive(exponential: float, mo
 
     x, p = torch.zeros(1, 1, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64)
     table = tables(DEPTH, x.device)
-    state = start(x, *slope(x), table, 1.0, noise(p, [1]))
+    state = start(x, *slope(x), table, x.new_tensor(1.0), noise(p, [1]))
     state, _ = advance(state, slope, noise(p, [1], exponential), x.new_tensor(1.0), table)
     assert int(state.size) == 2
     assert bool(state.tree_proposal[0, 2] > 0.5) is moves

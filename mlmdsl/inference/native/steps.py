@@ -22,7 +22,7 @@ class _State(ctypes.Structure):
     _fields_ = [(name, ctypes.c_void_p) for name in State._fields]
 
 
-_NUMBERS = ("work_bytes", "threads", "count", "chains", "dim", "levels", "max_size", "dense")
+_NUMBERS = ("work_bytes", "threads", "count", "chains", "dim", "levels", "dense")
 _ARRAYS = ("keys", "finished", "rows", "scratch")
 
 
@@ -32,8 +32,7 @@ class _Run(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_void_p) for name in ("gradient", "constant", "work")),
         *((name, ctypes.c_int64) for name in _NUMBERS),
-        ("step_size", ctypes.c_double),
-        ("factor", ctypes.c_void_p),
+        *((name, ctypes.c_void_p) for name in ("step_size", "max_size", "factor")),
         ("all", _State),
         *((name, ctypes.c_void_p) for name in _ARRAYS),
     ]
@@ -60,8 +59,8 @@ class NativeSteps:
         self, state: State, keys: Tensor, count: int, size: Tensor, max_size: Tensor, factor: Tensor
     ) -> tuple[State, Tensor, Tensor]:
         """The state after `count` steps; which chains finished at each step (step, chain); what these record (step,
-        chain, column), undefined where none finished, and until the next call. `keys` decides what chance does: an
-        integer for each chain, see `noise.h`."""
+        chain, column), undefined where none finished, and until the next call. `size` and `max_size`: one for all
+        chains or one for each. `keys` decides what chance does: an integer for each chain, see `noise.h`."""
         if self._steps is None:
             self.ready()
         assert self._steps is not None
@@ -76,15 +75,17 @@ class NativeSteps:
             "rows": self._rows,
             "scratch": self._scratch,
             "factor": factor.contiguous(),
+            "step_size": size.expand(chains).contiguous(),
+            "max_size": max_size.expand(chains).contiguous(),
         }
-        numbers = (count, chains, dim, state.checkpoints.shape[1], int(max_size), int(factor.ndim == 2))
-        self._steps(ctypes.byref(self._run(state, arrays, numbers, float(size))))
+        numbers = (count, chains, dim, state.checkpoints.shape[1], int(factor.ndim == 2))
+        self._steps(ctypes.byref(self._run(state, arrays, numbers)))
         return state, arrays["finished"], self._rows
 
-    def _run(self, state: State, arrays: Mapping[str, Tensor], numbers: tuple[int, ...], size: float) -> _Run:
+    def _run(self, state: State, arrays: Mapping[str, Tensor], numbers: tuple[int, ...]) -> _Run:
         """The argument of `steps`: addresses of tensors that must outlive the call."""
         threads = self.gradient.threads(numbers[0] * numbers[1])
-        run = _Run(*self.gradient.addresses, self.gradient.room_bytes, threads, *numbers, size)
+        run = _Run(*self.gradient.addresses, self.gradient.room_bytes, threads, *numbers)
         for name, part in arrays.items():
             setattr(run, name, part.data_ptr())
         for name, part in state._asdict().items():

@@ -19,8 +19,9 @@ struct run {
     kernel gradient;
     void *const *constant;
     char *work;
-    int64_t work_bytes, threads, count, chains, dim, levels, max_size, dense;
-    double step_size;
+    int64_t work_bytes, threads, count, chains, dim, levels, dense;
+    const real *step_size; /* of each chain, as max_size */
+    const int64_t *max_size;
     const real *factor;
     struct state all;
     const uint64_t *keys;
@@ -241,7 +242,7 @@ static void settle(const struct run *r, int64_t chain, int64_t at, const struct 
         s->tree_weight[chain] = logaddexp(s->tree_weight[chain], weight);
         size *= 2;
     }
-    int finished = stopped || (merged && (turned || size >= r->max_size));
+    int finished = stopped || (merged && (turned || size >= r->max_size[chain]));
     r->finished[at * r->chains + chain] = finished;
     s->leaf[chain] = leaf + 1;
     s->size[chain] = size;
@@ -251,7 +252,7 @@ static void settle(const struct run *r, int64_t chain, int64_t at, const struct 
     s->leaf[chain] = 0;
     s->span_weight[chain] = -INFINITY;
     memset(span, 0, vector);
-    real length = finished ? (real)r->step_size : step > 0 ? step : -step;
+    real length = finished ? r->step_size[chain] : step > 0 ? step : -step;
     s->step[chain] = direction(r->keys[chain], own + 2) * length;
     if (!finished) return;
     real *row = r->rows + (at * r->chains + chain) * (COLUMNS - 2 + width);
