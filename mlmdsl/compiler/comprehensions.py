@@ -13,7 +13,7 @@ from typing import cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Carried, Context, LoopAxis, Wrong, key_of
-from mlmdsl.compiler.elementwise import constant, known_tensor, known_type
+from mlmdsl.compiler.elementwise import constant, known_tensor, known_type, verify_condition
 from mlmdsl.compiler.indexing import WHOLE, Position, gather, range_tensor
 from mlmdsl.compiler.iteration import (
     bind_targets,
@@ -89,7 +89,7 @@ def known_comprehension(cx: Context, node: tree.Comprehension | tree.Generator) 
         pairs = [bind_targets(cx, it, item) for it, item in zip(node.iterators, reversed(chosen), strict=True)]
         names = [name for names, _ in pairs for name in names]
         with scope_of(cx, names, [value for _, values in pairs for value in values]):
-            if node.condition is None or cast(Tensor, cx.expr(node.condition)).known is True:
+            if node.condition is None or _condition(cx, node, cx.expr(node.condition)).known is True:
                 results.append(cx.expr(node.body))
     if node.condition is not None:
         return _known_result(cx, results, [len(results)], [None], node)
@@ -155,6 +155,14 @@ def _filtered(cx: Context, node: tree.Comprehension | tree.Generator) -> Value:
         node,
         lambda items: _in_scope(cx, iterator, items, cast(tree.Expression, node.condition)),
     )
+
+
+def _condition(cx: Context, node: tree.Node, value: Value) -> Tensor:
+    """The condition of a comprehension, which is one truth value."""
+    test = tensor(cx, value, node)
+    where = node.condition if isinstance(node, tree.Comprehension | tree.Generator) else None
+    verify_condition(cx, test, "if", where or node)
+    return test
 
 
 def _in_scope(cx: Context, iterator: tree.Iterator, items: Sequence[Value], body: tree.Expression) -> Value:
@@ -291,7 +299,7 @@ def _sequence(
     nodes = len(cx.nodes)
     cx.sequential.append(variable)
     item = item_at(cx, iterable, counter, node)
-    test = tensor(cx, condition([item]), node).expr if condition else None
+    test = _condition(cx, node, condition([item])).expr if condition else None
     value = body([item])
     cx.sequential.pop()
     if len(cx.nodes) != nodes or not isinstance(value, Tensor):

@@ -93,8 +93,11 @@ def _size(em: Emitter, expr: ir.Call) -> Code:
     axis = x.type.axes[position]
     if isinstance(x, ir.Ref):
         return em.size_of(em.code(x), x.type.rank, position)
-    if em.sizes.get(key_of(axis)) != expr:
-        return em.size(axis)
+    told = em.told_size(axis) if em.sizes.get(key_of(axis)) != expr else None
+    if told is not None:
+        return told
+    if x.type.loops:
+        return form("{0}.shape[{1}]", em.code(x), literal(position - x.type.rank))
     return literal(axis.size) if isinstance(axis.size, int) else em.size_of(em.code(x), x.type.rank, position)
 
 

@@ -75,11 +75,19 @@ class Emitter:
         row = FUNCTIONS.get(expr.function)
         if not (row is not None and row.kind in _HOISTED_KINDS) and expr.function not in _HOISTED_SPECIAL:
             return False
-        refs = [node for node in ir.walk(expr) if isinstance(node, ir.Ref)]
+        refs = [
+            node for part in (expr, *self._sizes_within(expr)) for node in ir.walk(part) if isinstance(node, ir.Ref)
+        ]
         loops = any(getattr(node, "type", ir.Type()).loops for node in ir.walk(expr) if not isinstance(node, ir.Dist))
         return (
             bool(refs) and not loops and all(ref.name in self.arguments and ref.name not in self.local for ref in refs)
         )
+
+    def _sizes_within(self, expr: ir.Expr) -> list[ir.Expr]:
+        """The sizes of the axes of an expression's parts, where they are expressions."""
+        axes = {axis for node in ir.walk(expr) for axis in getattr(node, "axes", ()) if isinstance(axis, Axis)}
+        axes |= {axis for node in ir.walk(expr) if not isinstance(node, ir.Dist) for axis in _axes_of(node)}
+        return [self.sizes[key_of(axis)] for axis in axes if key_of(axis) in self.sizes]
 
     # ── code ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -120,7 +128,7 @@ class Emitter:
         if isinstance(expr, ir.Ref) and expr.data and expr.name in self.arguments:
             return expr.type.element == "bool" or expr.name in self.longs
         if isinstance(expr, ir.Gather | ir.Permute | ir.Lift):
-            return self.is_integral(expr.x)
+            return not self.is_python(expr.x) and self.is_integral(expr.x)
         if isinstance(expr, ir.Ref):
             return expr.name in self.longs or expr.type.element == "bool"
         if isinstance(expr, ir.Map) and expr.op in ("+", "-", "*", "/", "^"):
@@ -166,17 +174,20 @@ class Emitter:
 
     def size(self, axis: Axis) -> Code:
         """The size of an axis: of an argument that has it, as the author wrote it, or as a number."""
+        found = self.told_size(axis)
+        if found is None:
+            raise ValueError(f"the size of {axis.name} is not known: {axis.size}")
+        return found
+
+    def told_size(self, axis: Axis) -> Code | None:
+        """The size of an axis, or None where nothing but a value along it tells."""
         if key_of(axis) in self.sizes:
             return self.integer(self.sizes[key_of(axis)])
         for argument in self.arguments.values():
             for position, own in enumerate(argument.type.axes):
                 if own.name == axis.name and own.size == axis.size:
                     return self.size_of(name(self.names(argument.name)), argument.type.rank, position)
-        return literal(axis.size) if isinstance(axis.size, int) else self.unknown_size(axis)
-
-    def unknown_size(self, axis: Axis) -> Code:
-        """The size of an axis that nothing in the program tells."""
-        raise ValueError(f"the size of {axis.name} is not known: {axis.size}")
+        return literal(axis.size) if isinstance(axis.size, int) else None
 
     def size_of(self, code: Code, rank: int, position: int) -> Code:
         """The size of a tensor's axis."""
@@ -191,6 +202,12 @@ class Emitter:
         assert isinstance(made, ast.Call)
         made.keywords.append(ast.keyword(None, name("REAL")))
         return made
+
+
+def _axes_of(node: object) -> tuple[Axis, ...]:
+    """The array axes of an expression's type."""
+    type_ = getattr(node, "type", None)
+    return type_.axes if isinstance(type_, ir.Type) else ()
 
 
 def _const(em: Emitter, expr: ir.Const) -> Code:

@@ -17,6 +17,7 @@ from mlmdsl.compiler.indexing import index
 from mlmdsl.compiler.nested import as_rows
 from mlmdsl.compiler.operators import binary, lifted, tensor
 from mlmdsl.compiler.places import lower_items_of, placed_items
+from mlmdsl.compiler.stores import verify_stored, verify_whole
 from mlmdsl.compiler.values import (
     Factorization,
     Tensor,
@@ -85,9 +86,13 @@ def _assign(cx: Context, node: tree.Assign) -> None:
 def _new_value(cx: Context, node: tree.Assign) -> Value:
     value = cx.expr(node.value)
     if node.op is not None:
-        value = binary(cx, node.op, cx.expr(node.target), value, node.dotted, node)
+        before = cx.expr(node.target)
+        value = binary(cx, node.op, before, value, node.dotted, node)
+        if node.dotted:
+            verify_whole(cx, tensor(cx, before, node), tensor(cx, value, node), node)
     elif node.dotted and isinstance(node.target, tree.Name):
         target = tensor(cx, cx.expr(node.target), node)
+        verify_whole(cx, target, tensor(cx, value, node), node)
         if target.rank != tensor(cx, value, node).rank:
             zeros = Tensor(ir.Call("zeros", (), ir.Type("real", (), target.type.axes, 0, 0)))
             value = elementwise(cx, "+", [zeros, tensor(cx, value, node)], True, node)
@@ -117,6 +122,7 @@ def _destructure(cx: Context, node: tree.Assign) -> None:
 def _set_element(cx: Context, node: tree.Assign, target: tree.Index, name: str) -> None:
     """`x[i] = e`, in a loop or not."""
     if name in cx.accumulators and node.op is not None:
+        verify_whole(cx, tensor(cx, cx.expr(target.base), node), tensor(cx, cx.expr(node.value), node), node)
         cx.scope[name] = let(cx, name, scattered(cx, node, target, name), node)
         return
     _store(cx, node, target, name, tensor(cx, _new_value(cx, node), node))
@@ -129,7 +135,7 @@ def _store(cx: Context, node: tree.Assign, target: tree.Index, name: str, value:
     target = as_rows(cx, name, target, value.type.axes, node)
     base = tensor(cx, cx.scope.get(name) or cx.expr(target.base), node)
     items = lower_items_of(cx, base, target)
-    _verify_stored(cx, base, items, value, node)
+    verify_stored(cx, base, items, value, node)
     if picks_by_loop(items):
         loops = tuple(loop.axis for loop in cx.loops)
         cx.scope[name] = let(cx, name, placed("set_at", base, items, value, loops), node)
@@ -151,18 +157,6 @@ def _store(cx: Context, node: tree.Assign, target: tree.Index, name: str, value:
         ir.SetIndex(name=fresh, base=expr, index=tuple(items), value=value.expr, type=type_, span=node.span)
     )
     cx.scope[name] = Tensor(ir.Ref(fresh, type_, data=base.is_data and value.is_data))
-
-
-def _verify_stored(cx: Context, base: Tensor, items: Sequence[ir.IndexItem], value: Tensor, node: tree.Node) -> None:
-    """Refuse an array that does not have the shape of the part it is stored in."""
-    kept = [axis for axis, item in zip(base.type.axes, items, strict=True) if isinstance(item, ir.Keep)]
-    if any(isinstance(item, ir.Slice) and item.loop is None for item in items) or not value.rank:
-        return
-    if any(isinstance(item, ir.Pick) and item.index.type.rank for item in items):
-        return
-    for place, own in zip(kept, value.type.axes, strict=False):
-        if isinstance(place.size, int) and isinstance(own.size, int) and place.size != own.size:
-            cx.fail(node, f"what is stored has length {own.size}, and its place has length {place.size}")
 
 
 def _track(cx: Context, node: tree.Track) -> None:

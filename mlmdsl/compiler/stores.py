@@ -1,0 +1,47 @@
+"""What may be stored where: Julia's rules for `x[…] = e`, whose breach is an error there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mlmdsl.compiler import ir
+from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.values import Tensor
+from mlmdsl.language import tree
+from mlmdsl.language.types import Array
+
+
+def verify_stored(cx: Context, base: Tensor, items: Sequence[ir.IndexItem], value: Tensor, node: tree.Assign) -> None:
+    """Refuse what has not the shape of the part of an array that it is stored in, or what its elements cannot be."""
+    many = any(not isinstance(item, ir.Pick) and getattr(item, "loop", None) is None for item in items)
+    many = many or any(isinstance(item, ir.Pick) and item.index.type.rank for item in items)
+    if many and not value.rank and not node.dotted:
+        cx.fail(node, "one number is stored in many places", "write `.=` to store it in each")
+    verify_whole(cx, base, value, node)
+    _verify_shape(cx, base, items, value, node)
+
+
+def verify_whole(cx: Context, base: Tensor, value: Tensor, node: tree.Assign) -> None:
+    """Refuse to store what is no whole number in an array of whole numbers."""
+    if base.type.element not in ("int", "bool") or value.type.element != "real" or not base.rank:
+        return
+    numbers = np.asarray(value.known.values if isinstance(value.known, Array) else value.known)
+    if value.known is not None and numbers.dtype.kind in "ifb" and bool(np.all(numbers == np.round(numbers))):
+        return
+    kind = "whole numbers" if base.type.element == "int" else "truth values"
+    hint = "make the array of reals: `zeros(n)`, `fill(1.0, n)`, `float.(x)`"
+    cx.fail(node, f"this array holds {kind}, and what is stored in it may be none", hint)
+
+
+def _verify_shape(cx: Context, base: Tensor, items: Sequence[ir.IndexItem], value: Tensor, node: tree.Node) -> None:
+    """Refuse an array that does not have the shape of the part it is stored in."""
+    kept = [axis for axis, item in zip(base.type.axes, items, strict=True) if isinstance(item, ir.Keep)]
+    if any(isinstance(item, ir.Slice) and item.loop is None for item in items) or not value.rank:
+        return
+    if any(isinstance(item, ir.Pick) and item.index.type.rank for item in items):
+        return
+    for place, own in zip(kept, value.type.axes, strict=False):
+        if isinstance(place.size, int) and isinstance(own.size, int) and place.size != own.size:
+            cx.fail(node, f"what is stored has length {own.size}, and its place has length {place.size}")
