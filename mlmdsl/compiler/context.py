@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -12,7 +12,7 @@ from mlmdsl.compiler.values import Tensor, Unknown, Value
 from mlmdsl.language import julia, tree
 from mlmdsl.language.errors import Diagnostic
 from mlmdsl.language.source import Source, Span
-from mlmdsl.language.types import Axis
+from mlmdsl.language.types import Array, Axis, Scalar
 
 
 class Wrong(Exception):
@@ -43,6 +43,22 @@ def keyword_part(node: tree.Node, name: str) -> tree.Node:
 
 class Carried(Exception):
     """A loop's iterations are not independent: it runs one iteration after another."""
+
+
+class Divided(Carried):
+    """The iterations of a loop differ in form, by the data: each kind of them is lowered for itself.
+
+    `keys` has an entry for each iteration; iterations of one entry are alike.
+    """
+
+    def __init__(self, axis: str, keys: Sequence[object]) -> None:
+        self.axis = axis
+        self.keys = keys
+        super().__init__()
+
+
+class NeedsValues(Carried):
+    """The form of an iteration of a loop that runs in order depends on the data: each is lowered for itself."""
 
 
 class Restart(Exception):
@@ -115,6 +131,8 @@ class Context:
     """Names of the model's arguments that were supplied: data."""
     incomplete: frozenset[str] = frozenset()
     """Those of them with missing entries."""
+    known_arguments: dict[str, Scalar | Array] = field(default_factory=dict)
+    """The values of the arguments, and the masks of those with missing entries, by their names in the program."""
     later: set[str] = field(default_factory=set)
     """Names that a statement further down defines."""
     unrolled: tuple[int, ...] = ()

@@ -11,7 +11,7 @@ from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import AxisKey, key_of
 from mlmdsl.compiler.emit_index import index_code
 from mlmdsl.compiler.layout import Placed, arranged, keys_of, permuted
-from mlmdsl.compiler.python_text import Code, Names, call, form, literal, name
+from mlmdsl.compiler.python_text import Code, Names, call, form, literal, name, runs_of
 from mlmdsl.language.functions import FUNCTIONS
 from mlmdsl.language.types import Axis
 
@@ -93,13 +93,13 @@ class Emitter:
 
     def code(self, expr: ir.Expr) -> Code:
         """The code of an expression, its tensor laid out as its type says."""
-        if self.is_hoisted(expr):
+        if self.is_hoisted(expr) or (isinstance(expr, ir.Numbers) and self.hoisting):
             return name(self._constant(cast(ir.Call, expr)))
         return _RULES[type(expr)](self, expr)
 
-    def _constant(self, expr: ir.Call) -> str:
+    def _constant(self, expr: ir.Call | ir.Numbers) -> str:
         if expr not in self.constants:
-            parts = [expr.function, *(node.name for node in ir.walk(expr) if isinstance(node, ir.Ref))]
+            parts = ["places"] if isinstance(expr, ir.Numbers) else [expr.function, *(node.name for node in ir.walk(expr) if isinstance(node, ir.Ref))]
             from mlmdsl.compiler.python_text import identifier
 
             wanted = self.names.fresh(identifier("_".join(dict.fromkeys(parts))))
@@ -127,6 +127,8 @@ class Emitter:
         """Whether the code of an expression is a tensor of integers or truth values."""
         if isinstance(expr, ir.Ref) and expr.data and expr.name in self.arguments:
             return expr.type.element == "bool" or expr.name in self.longs
+        if isinstance(expr, ir.Numbers):
+            return True
         if isinstance(expr, ir.Gather | ir.Permute | ir.Lift):
             return not self.is_python(expr.x) and self.is_integral(expr.x)
         if isinstance(expr, ir.Ref):
@@ -212,6 +214,22 @@ def _axes_of(node: object) -> tuple[Axis, ...]:
 
 def _const(em: Emitter, expr: ir.Const) -> Code:
     return literal(expr.value)
+
+
+def _numbers(em: Emitter, expr: ir.Numbers) -> Code:
+    """Numbers of the data: `torch.tensor([…])`, or a text where they are many."""
+    sizes = [int(axis.size) for axis in expr.type.axes]
+    if len(expr.values) <= _LISTED:
+        made = call(form("torch.tensor"), ast.List([literal(value) for value in expr.values], ast.Load()))
+    else:
+        made = call(form("runtime.whole_numbers"), literal(runs_of(expr.values)))
+    if em.device != "cpu":
+        cast(ast.Call, made).keywords.append(ast.keyword("device", literal(em.device)))
+    return made if len(sizes) == 1 else call(form("{0}.reshape", made), *map(literal, sizes))
+
+
+_LISTED = 24
+"""The most whole numbers that are written out one by one."""
 
 
 def _ref(em: Emitter, expr: ir.Ref) -> Code:
@@ -365,6 +383,7 @@ def _call(em: Emitter, expr: ir.Call) -> Code:
 
 _RULES: dict[type, Callable[[Emitter, Any], Code]] = {
     ir.Const: _const,
+    ir.Numbers: _numbers,
     ir.Ref: _ref,
     ir.Counter: _counter,
     ir.Map: _map,

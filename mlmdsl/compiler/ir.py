@@ -5,7 +5,7 @@
            | SetIndex(name, index, value) | Loop(variable, range, [Node]) | Branch(condition, [Node], [Node])
            | Collapsed(target, effects, terms, rows, observed, scale, groups)   a likelihood, its effects integrated out
     Dist   = family, arguments (Expr or Dist), plates, event axes
-    Expr   = Const | Ref | Counter(axis, start)    the value of a loop variable along its axis
+    Expr   = Const | Numbers(values) | Ref | Counter(axis, start)    the value of a loop variable along its axis
            | Map(op, args)                         elementwise, with Julia's broadcasting: this is every dotted operator
            | Contract(a, b)                        the last axis of a against the first of b: `*` of matrices, `⋅`
            | Gather(x, index)                      x[…]: each axis of x is kept, sliced, picked from or walked by a loop
@@ -191,7 +191,15 @@ class Sequence:
     condition: Expr | None = None
 
 
-Expr = Const | Ref | Counter | Map | Contract | Gather | Permute | Lift | Call | Stack | Sequence
+@dataclass(frozen=True)
+class Numbers:
+    """Whole numbers that lowering worked out from the data (the rows of a group), column by row: an array of constants."""
+
+    values: tuple[int, ...]
+    type: Type
+
+
+Expr = Const | Numbers | Ref | Counter | Map | Contract | Gather | Permute | Lift | Call | Stack | Sequence
 
 
 # ── distributions ────────────────────────────────────────────────────────────────────────────────────────────────────

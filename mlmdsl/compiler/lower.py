@@ -20,7 +20,7 @@ from mlmdsl.compiler.values import Absent, Closure, Factorization, Tensor, Value
 from mlmdsl.language import tree
 from mlmdsl.language.errors import DataError, Diagnostic, SpecError
 from mlmdsl.language.source import Source
-from mlmdsl.language.types import Array
+from mlmdsl.language.types import Array, Scalar
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ def lower_model(
     supplied = {name for name, value in arguments.items() if not isinstance(value, Absent)}
     cx.arguments = frozenset(supplied)
     cx.incomplete = frozenset(name for name in supplied if _has_missing(arguments[name]))
+    cx.known_arguments = known_arguments(arguments)
     cx.later = set(assigned_names(model.body)) - set(arguments)
     _verify_complete(cx, model, arguments)
     lower_block(cx, model.body)
@@ -126,6 +127,17 @@ def evaluate(cx: Context, node: tree.Expression) -> Value:
     except Wrong as wrong:
         cx.report(wrong)
         raise_diagnostics(cx)
+
+
+def known_arguments(arguments: Mapping[str, Value]) -> dict[str, Scalar | Array]:
+    """The values of the arguments, and the masks of those with missing entries, by their names in the program."""
+    known: dict[str, Scalar | Array] = {}
+    for name, value in arguments.items():
+        if isinstance(value, Tensor) and value.known is not None:
+            known[name] = value.known
+            if isinstance(value.known, Array) and value.known.missing is not None:
+                known[ir.mask_of(name)] = Array(value.known.missing, value.known.axes)
+    return known
 
 
 def _has_missing(value: Value) -> bool:

@@ -7,6 +7,7 @@ import copy
 import keyword
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 
 Code = ast.expr
@@ -87,6 +88,18 @@ def docstring(words: str) -> str:
     """The author's words as a docstring: nothing in them ends it."""
     plain = one_line(words).replace("\\", "\\\\").replace('"', '\\"')
     return f'"""{plain}"""'
+
+
+def runs_of(values: Sequence[int]) -> str:
+    """Whole numbers as text: those that rise one by one as `first:last`, what is next apart by a space."""
+    parts: list[str] = []
+    start = 0
+    for position in range(1, len(values) + 1):
+        if position == len(values) or values[position] != values[position - 1] + 1:
+            first, last = values[start], values[position - 1]
+            parts.append(f"{first}:{last}" if last > first else str(first))
+            start = position
+    return " ".join(parts)
 
 
 class Names:

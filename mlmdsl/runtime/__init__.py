@@ -1,7 +1,7 @@
 """The library that emitted Pyro programs import: distributions Pyro lacks, in Distributions.jl's conventions."""
 
 from .affine import LocationScale
-from .arrays import add_at, set_index
+from .arrays import add_at, set_index, whole_numbers
 from .categorical import Categorical, OrderedLogistic
 from .cdf import log_tails
 from .censoring import Censored
@@ -67,4 +67,5 @@ __all__ = [
     "sample_missing",
     "set_index",
     "symmetric",
+    "whole_numbers",
 ]

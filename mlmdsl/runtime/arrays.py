@@ -38,3 +38,10 @@ def add_at(x: Tensor, value: Tensor, *index: Tensor) -> Tensor:
     terms = value.expand(positions.shape).reshape(-1)
     flat = x.reshape(-1).to(torch.result_type(x, value))
     return torch.index_put(flat, (positions.reshape(-1),), terms.to(flat.dtype), accumulate=True).reshape(x.shape)
+
+
+def whole_numbers(text: str, device: str | None = None) -> Tensor:
+    """The whole numbers that a text lists: `"1:3 7"` is 1, 2, 3, 7."""
+    ends = [part.partition(":") for part in text.split()]
+    runs = [range(int(first), int(last or first) + 1) for first, _, last in ends]
+    return torch.tensor([number for run in runs for number in run], dtype=torch.int64, device=device)
