@@ -100,7 +100,7 @@ def _ref(run: _Evaluation, expr: ir.Ref) -> Along:
 
 
 def _numbers(run: _Evaluation, expr: ir.Numbers) -> Along:
-    return Along(np.asarray(expr.values, dtype=np.int64).reshape([axis.size for axis in expr.type.axes]), None, ())
+    return Along(np.asarray(expr.values, dtype=np.int64).reshape([int(axis.size) for axis in expr.type.axes]), None, ())
 
 
 def _counter(run: _Evaluation, expr: ir.Counter) -> Along:
@@ -125,6 +125,11 @@ def _call(run: _Evaluation, expr: ir.Call) -> Along:
         found = run.value(expr.args[0])
         return Along(found.values.astype(np.int64), found.missing, found.loops)
     row = FUNCTIONS.get(expr.function)
+    if expr.function == "size":
+        size = expr.args[0].type.axes[cast(int, dict(expr.options)["axis"])].size
+        return _of_known(size) if isinstance(size, int) else _unknown()
+    if row is not None and row.kind == "reduce" and not expr.options and len(expr.args) == 1:
+        return _reduced(run, expr)
     if expr.type.loops:
         if row is None or row.kind != "elementwise" or expr.options or row.name not in julia.DATA_FUNCTIONS:
             raise _Unknown
@@ -135,6 +140,29 @@ def _call(run: _Evaluation, expr: ir.Call) -> Along:
     if any(arg.loops for arg in args):
         raise _Unknown
     return _result(julia.call(expr.function, [_julia(arg.values, arg.missing) for arg in args]), (), expr.type.rank)
+
+
+def _unknown() -> Along:
+    raise _Unknown
+
+
+def _reduced(run: _Evaluation, expr: ir.Call) -> Along:
+    """A number of each array."""
+    x = run.value(expr.args[0])
+    around = x.values.shape[: len(x.loops)]
+    if int(np.prod(around, dtype=float)) > _MOST_REDUCED:
+        raise _Unknown
+    results = [
+        julia.call(expr.function, [_julia(x.values[place], None if x.missing is None else x.missing[place])])
+        for place in np.ndindex(*around)
+    ]
+    if any(not isinstance(result, bool | int | float) for result in results):
+        raise _Unknown
+    return Along(np.asarray(results).reshape(around), None, x.loops)
+
+
+_MOST_REDUCED = 10**5
+"""The most arrays that are reduced one by one."""
 
 
 def _elementwise(run: _Evaluation, expr: ir.Map | ir.Call, function: Callable[..., Value]) -> Along:
@@ -241,6 +269,15 @@ def _spread(positions: Numbers, keys: Sequence[str | int], wanted: Sequence[str 
     return positions.transpose(order).reshape(shape)
 
 
+def _stack(run: _Evaluation, expr: ir.Stack) -> Along:
+    """Numbers, or arrays, as the items of a first array axis."""
+    loops = tuple(axis.name for axis in expr.type.loops)
+    laid = [_laid_out(run.value(item), loops, expr.type.rank - 1) for item in expr.items]
+    if any(missing is not None for _, missing in laid) or not laid:
+        raise _Unknown
+    return Along(np.stack(np.broadcast_arrays(*(values for values, _ in laid)), len(loops)), None, loops)
+
+
 def _lift(run: _Evaluation, expr: ir.Lift) -> Along:
     """Loops as the leading array axes."""
     x = run.value(expr.x)
@@ -262,4 +299,5 @@ _RULES: dict[type, Callable[[_Evaluation, Any], Along]] = {
     ir.Call: _call,
     ir.Gather: _gather,
     ir.Lift: _lift,
+    ir.Stack: _stack,
 }

@@ -9,7 +9,7 @@ from mlmdsl.compiler.calls import call_function, elementwise_call
 from mlmdsl.compiler.combinators import combine
 from mlmdsl.compiler.comprehensions import comprehension
 from mlmdsl.compiler.context import Context, keyword_part
-from mlmdsl.compiler.elementwise import LOGICAL, constant
+from mlmdsl.compiler.elementwise import LOGICAL
 from mlmdsl.compiler.families import family_draw
 from mlmdsl.compiler.indexing import index
 from mlmdsl.compiler.nested import unfilled
@@ -57,8 +57,8 @@ def named_value(name: str) -> Value | None:
 
 def lower_call(cx: Context, node: tree.Call) -> Value:
     """`f(args; keywords)`, with the forms that are no plain call: `ismissing`, `view`, a generator, `hcat(xs...)`."""
-    if _is_name(node.function, ("ismissing",)) and len(node.args) == 1 and not node.dotted:
-        return constant(_is_missing(cx, node.args[0]))
+    if _is_name(node.function, ("ismissing", "coalesce")) and node.args:
+        return _of_missing(cx, node)
     if isinstance(node.function, tree.Name) and node.function.id == "view" and "view" not in cx.scope and node.args:
         return index(cx, cx.expr(node.args[0]), node.args[1:], node)
     if len(node.args) == 1 and isinstance(node.args[0], tree.Splat) and _is_name(node.function, ("hcat", "vcat")):
@@ -81,10 +81,13 @@ def _is_name(node: tree.Expression, names: Sequence[str]) -> bool:
     return isinstance(node, tree.Name) and node.id in names
 
 
-def _is_missing(cx: Context, node: tree.Expression) -> bool:
-    """Whether a value is `missing` as a whole: an argument that was not supplied."""
-    value = cx.scope.get(node.id) if isinstance(node, tree.Name) else None
-    return isinstance(value if value is not None else cx.expr(node), Absent | Nothing)
+def _of_missing(cx: Context, node: tree.Call) -> Value:
+    """`ismissing(x)`, `coalesce(x, y)`: an argument that was not supplied is `missing` as a whole."""
+    values = []
+    for arg in node.args:
+        value = cx.scope.get(arg.id) if isinstance(arg, tree.Name) else None
+        values.append(value if isinstance(value, Absent | Nothing) else cx.expr(arg))
+    return call_function(cx, FUNCTIONS[cast(tree.Name, node.function).id], values, {}, node.dotted, node)
 
 
 def _is_generator_call(node: tree.Call) -> bool:

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.context import Carried, Context
+from mlmdsl.compiler.context import Carried, Context, Divided, Wrong
 from mlmdsl.compiler.dependence import assigned_names
 from mlmdsl.compiler.elementwise import verify_condition
 from mlmdsl.compiler.loops import prepare_carried
 from mlmdsl.compiler.operators import tensor
+from mlmdsl.compiler.parts import asks_missing, divide_by_truth, settled_condition
 from mlmdsl.compiler.statements import lower_block, lower_statement
 from mlmdsl.compiler.values import Tensor, describe
 from mlmdsl.language import tree
@@ -26,11 +27,12 @@ def lower_if(cx: Context, node: tree.If) -> None:
     condition = tensor(cx, cx.expr(branch.condition), branch.condition)
     verify_condition(cx, condition, "if", branch.condition)
     otherwise: tuple[tree.Statement, ...] = (replace(node, branches=tuple(others)),) if others else node.otherwise
+    condition = settled_condition(cx, condition, branch.condition)
     if isinstance(condition.known, bool):
         lower_block(cx, branch.body if condition.known else otherwise, strict=bool(cx.loops or cx.keep_names))
         return
     if condition.type.loops:
-        _merge(cx, node, branch, otherwise)
+        _choose(cx, node, branch, otherwise, condition)
         return
     if not condition.is_data:
         cx.fail(
@@ -93,6 +95,22 @@ def _either(cx: Context, one: Tensor, other: Tensor, node: tree.Node) -> Tensor:
 
 
 # ── conditions that vary with the iteration ──────────────────────────────────────────────────────────────────────────
+
+
+def _choose(
+    cx: Context, node: tree.If, branch: tree.Branch, otherwise: tuple[tree.Statement, ...], condition: Tensor
+) -> None:
+    """Both branches in one, else the loop in parts by the condition, where data decide it."""
+    if asks_missing(condition.expr):
+        divide_by_truth(cx, condition, branch.condition)
+    try:
+        with cx.attempt():
+            _merge(cx, node, branch, otherwise)
+    except Divided:
+        raise
+    except (Wrong, Carried):
+        divide_by_truth(cx, condition, branch.condition)
+        raise
 
 
 def _merge(cx: Context, node: tree.If, branch: tree.Branch, otherwise: tuple[tree.Statement, ...]) -> None:

@@ -50,6 +50,8 @@ def call_function(
     _check_arity(cx, row, args, keywords, node)
     if row.name in ("round", "floor", "ceil", "trunc") and isinstance(args[0], TypeName):
         return _rounded_to_integer(cx, row, args[1:], dotted, node)
+    if row.name in ("ismissing", "coalesce", "skipmissing") and not cx.data_only:
+        return _about_missing(cx, row, args, dotted, node)
     if row.kind == "special":
         from mlmdsl.compiler.special import special_call
 
@@ -64,6 +66,15 @@ def call_function(
     if row.kind == "reduce":
         return _reduction(cx, row, args, keywords, node)
     return _vector_call(cx, row, args, keywords, node)
+
+
+def _about_missing(cx: Context, row: Function, args: Sequence[Value], dotted: bool, node: tree.Node) -> Value:
+    """`ismissing`, `coalesce`, `skipmissing` in a model."""
+    from mlmdsl.compiler.missingness import coalesced, is_missing, present
+
+    if row.name == "ismissing":
+        return is_missing(cx, args[0], dotted, node)
+    return coalesced(cx, args, dotted, node) if row.name == "coalesce" else present(cx, args[0], node)
 
 
 def _of_each(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:

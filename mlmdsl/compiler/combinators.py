@@ -13,6 +13,7 @@ from mlmdsl.compiler.context import Context, keyword_part, part
 from mlmdsl.compiler.elementwise import broadcast_axes, constant, elementwise
 from mlmdsl.compiler.families import check_support, family_draw
 from mlmdsl.compiler.operators import tensor, unary
+from mlmdsl.compiler.parts import settled_size
 from mlmdsl.compiler.values import (
     Draw,
     FamilyName,
@@ -150,7 +151,7 @@ def _axes_of_sizes(cx: Context, args: Sequence[Value], node: tree.Node) -> tuple
 
 
 def _size(cx: Context, value: Value, node: tree.Node) -> Tensor:
-    size = tensor(cx, value, node)
+    size = settled_size(cx, tensor(cx, value, node), node)
     if size.rank or size.type.loops or not size.is_data or size.type.element not in ("int", "any"):
         cx.fail(node, f"a size is a whole number known from the data, found {describe(size)}")
     if isinstance(size.known, int) and size.known < 0:

@@ -12,7 +12,8 @@ from itertools import product
 from typing import cast
 
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.context import Carried, Context, LoopAxis, Wrong, key_of
+from mlmdsl.compiler.along import values_along
+from mlmdsl.compiler.context import Carried, Context, Divided, LoopAxis, NeedsValues, Wrong, key_of
 from mlmdsl.compiler.elementwise import constant, known_tensor, known_type, verify_condition
 from mlmdsl.compiler.indexing import WHOLE, Position, gather, range_tensor
 from mlmdsl.compiler.iteration import (
@@ -25,6 +26,7 @@ from mlmdsl.compiler.iteration import (
     steps_of,
     walk_axis,
 )
+from mlmdsl.compiler.kinds import by_kinds, one_by_one
 from mlmdsl.compiler.labels import joined_levels, with_levels
 from mlmdsl.compiler.operators import lifted, tensor
 from mlmdsl.compiler.values import (
@@ -190,6 +192,10 @@ def comprehend(
     try:
         with cx.attempt():
             return _vectorized(cx, iterables, body, node)
+    except Divided as divided:
+        if len(iterables) != 1 or any(divided.axis == loop.axis.name for loop in cx.loops):
+            raise
+        return by_kinds(cx, iterables[0][0], literal, body, divided, comprehend, node)
     except Carried:
         pass
     except Wrong as wrong:
@@ -246,7 +252,15 @@ def _vectorized(
         return Nested(result, axes[0])
     whole = lifted(result, tuple(axes))
     type_ = replace(whole.type, axes=result_axes)
-    return Tensor(replace(whole.expr, type=type_), levels=whole.levels)
+    return Tensor(replace(whole.expr, type=type_), _known_of(cx, whole, result_axes), levels=whole.levels)
+
+
+def _known_of(cx: Context, whole: Tensor, axes: tuple[Axis, ...]) -> Array | None:
+    """The value of a comprehension over data."""
+    if cx.loops or not whole.is_data or whole.known is not None:
+        return None
+    found = values_along(cx, whole.expr)
+    return None if found is None or found.missing is not None else Array(found.values, axes)
 
 
 def _array_axis(cx: Context, loop: LoopAxis) -> Axis:
@@ -298,9 +312,14 @@ def _sequence(
     counter = Tensor(ir.Ref(variable, ir.Type("int", low=low, high=high), data=True))
     nodes = len(cx.nodes)
     cx.sequential.append(variable)
-    item = item_at(cx, iterable, counter, node)
-    test = _condition(cx, node, condition([item])).expr if condition else None
-    value = body([item])
+    try:
+        with cx.attempt():
+            item = item_at(cx, iterable, counter, node)
+            test = _condition(cx, node, condition([item])).expr if condition else None
+            value = body([item])
+    except NeedsValues:
+        cx.sequential.remove(variable)
+        return one_by_one(cx, iterable, body, node, condition)
     cx.sequential.pop()
     if len(cx.nodes) != nodes or not isinstance(value, Tensor):
         cx.fail(node, "this comprehension cannot be vectorised", "write it as a `for` loop")

@@ -13,6 +13,7 @@ from mlmdsl.compiler.elementwise import constant, elementwise
 from mlmdsl.compiler.indexing import axis_size, vectorized
 from mlmdsl.compiler.labels import joined_levels, side_by_side, with_levels
 from mlmdsl.compiler.operators import binary, tensor
+from mlmdsl.compiler.parts import settled_size
 from mlmdsl.compiler.values import (
     Draw,
     Nothing,
@@ -59,6 +60,7 @@ def _filled(cx: Context, row: Function, args: Sequence[Value], keywords: Keyword
 
 
 def _axis_of_size(cx: Context, size: Tensor, position: int, node: tree.Node) -> Axis:
+    size = settled_size(cx, size, node)
     if size.rank or size.type.element not in ("int", "any") or not size.is_data:
         cx.fail(node, f"a size is a whole number known from the data, found {describe(size)}")
     if isinstance(size.known, int) and size.known < 0:

@@ -137,6 +137,8 @@ class Context:
     """Names that a statement further down defines."""
     unrolled: tuple[int, ...] = ()
     """Which item the loops over tuples around are at: their bodies are lowered once for each."""
+    parted: int = 0
+    """Above 0 where the iterations of one kind are lowered: what cannot be vectorised there is lowered one by one."""
     uncertain: int = 0
     """Above 0 where it is not known whether what is lowered is reached: in a branch that data or parameters choose."""
     calls: list[tuple[tree.Statement, ...]] = field(default_factory=list)
@@ -238,6 +240,8 @@ class Context:
             self.accumulators,
             self.returned,
             dict(self.places),
+            self.unrolled,
+            self.parted,
         )
         try:
             yield
@@ -261,6 +265,8 @@ class Context:
                 self.accumulators,
                 self.returned,
                 self.places,
+                self.unrolled,
+                self.parted,
             ) = saved
             raise
 

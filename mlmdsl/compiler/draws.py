@@ -12,6 +12,7 @@ from typing import cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.accumulate import picks_by_loop
+from mlmdsl.compiler.along import values_along
 from mlmdsl.compiler.combinators import joint
 from mlmdsl.compiler.context import Carried, Context
 from mlmdsl.compiler.indexing import gather, lower_items
@@ -128,6 +129,9 @@ def _check_fit(cx: Context, node: tree.Tilde, dist: ir.Dist, value: Tensor) -> N
 def _missing_mask(cx: Context, value: Tensor, name: str | None) -> ir.Expr | None:
     """The mask of missing entries, indexed as the value is."""
     if name not in cx.incomplete or name is None:
+        return None
+    mask = values_along(cx, _masked(value.expr, name))
+    if mask is not None and mask.values.size and not mask.values.any():
         return None
     return _masked(value.expr, name)
 

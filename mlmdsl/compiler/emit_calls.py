@@ -91,6 +91,8 @@ def _size(em: Emitter, expr: ir.Call) -> Code:
     x = expr.args[0]
     position = cast(int, dict(expr.options)["axis"])
     axis = x.type.axes[position]
+    if isinstance(x, ir.Ref) and x.type.loops:
+        return form("{0}.shape[{1}]", em.code(x), literal(position - x.type.rank))
     if isinstance(x, ir.Ref):
         return em.size_of(em.code(x), x.type.rank, position)
     told = em.told_size(axis) if em.sizes.get(key_of(axis)) != expr else None
@@ -142,6 +144,13 @@ def _linspace(em: Emitter, expr: ir.Call) -> Code:
     made = call(form("torch.linspace"), em.code(expr.args[0]), em.code(expr.args[1]), em.integer(expr.args[2]))
     cast(ast.Call, made).keywords.append(ast.keyword(None, form("REAL")))
     return made
+
+
+def _ismissing(em: Emitter, expr: ir.Call) -> Code:
+    """Whether data are missing that are not there."""
+    from mlmdsl.compiler.emit_expressions import UnknownData
+
+    raise UnknownData("which entries are missing")
 
 
 def _constant_array(em: Emitter, expr: ir.Call) -> Code:
@@ -311,6 +320,7 @@ _RULES: dict[str, Callable[[Emitter, ir.Call], Code]] = {
     "levels": _levels,
     "range_length": _range_length,
     "range": _range,
+    "ismissing": _ismissing,
     "linspace": _linspace,
     "zeros": _constant_array,
     "ones": _constant_array,

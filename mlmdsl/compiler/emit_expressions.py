@@ -27,6 +27,13 @@ _HOISTED_SPECIAL = frozenset(
 )
 
 
+class UnknownData(ValueError):
+    """Only the data tell how the program goes on."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} is known only with data")
+
+
 @dataclass
 class Emitter:
     """What emission knows of a model: names, sizes of axes, and the constants it took out of the body."""
@@ -99,7 +106,11 @@ class Emitter:
 
     def _constant(self, expr: ir.Call | ir.Numbers) -> str:
         if expr not in self.constants:
-            parts = ["places"] if isinstance(expr, ir.Numbers) else [expr.function, *(node.name for node in ir.walk(expr) if isinstance(node, ir.Ref))]
+            parts = (
+                ["places"]
+                if isinstance(expr, ir.Numbers)
+                else [expr.function, *(node.name for node in ir.walk(expr) if isinstance(node, ir.Ref))]
+            )
             from mlmdsl.compiler.python_text import identifier
 
             wanted = self.names.fresh(identifier("_".join(dict.fromkeys(parts))))
@@ -178,7 +189,7 @@ class Emitter:
         """The size of an axis: of an argument that has it, as the author wrote it, or as a number."""
         found = self.told_size(axis)
         if found is None:
-            raise ValueError(f"the size of {axis.name} is not known: {axis.size}")
+            raise UnknownData(f"the size of `{axis.name}` ({axis.size})")
         return found
 
     def told_size(self, axis: Axis) -> Code | None:

@@ -11,11 +11,12 @@ from typing import Any, cast
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.emit_collapsed import write_collapsed
 from mlmdsl.compiler.emit_distributions import batch_keys, dist_code, event_code
-from mlmdsl.compiler.emit_expressions import Emitter, range_code
+from mlmdsl.compiler.emit_expressions import Emitter, UnknownData, range_code
 from mlmdsl.compiler.emit_index import sum_code, zero_based
 from mlmdsl.compiler.layout import Key, Placed, arranged, keys_of
 from mlmdsl.compiler.python_text import Code, call, form, literal, name, one_line, text
 from mlmdsl.compiler.site_names import Suffix, site_suffixes
+from mlmdsl.language.errors import Diagnostic, SpecError
 from mlmdsl.language.source import Source, Span
 from mlmdsl.language.types import Axis
 
@@ -64,6 +65,9 @@ def _changing_reals(body: Sequence[ir.Statement]) -> frozenset[str]:
     )
 
 
+_NEEDS_DATA = "the program depends on the data here: bind them, or give `--data FILE`"
+
+
 class Body:
     """Writes the statements of a model."""
 
@@ -85,7 +89,10 @@ class Body:
         """Statements in order."""
         for statement in body:
             self.out.comment(indent, statement.span)
-            _STATEMENTS[type(statement)](self, statement, indent)
+            try:
+                _STATEMENTS[type(statement)](self, statement, indent)
+            except UnknownData as unknown:
+                raise SpecError([Diagnostic(str(unknown), statement.span, _NEEDS_DATA)], self.out.source) from None
 
     def let(self, node: ir.Let, indent: int) -> None:
         """`x = e`, tracked or not."""

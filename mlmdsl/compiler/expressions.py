@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.application import items_of, lower_call, named_value
 from mlmdsl.compiler.calls import call_function, elementwise_call
 from mlmdsl.compiler.comprehensions import comprehension, gathered
-from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.context import Carried, Context, Divided, Wrong
 from mlmdsl.compiler.elementwise import constant, elementwise, verify_condition
 from mlmdsl.compiler.indexing import index
 from mlmdsl.compiler.operators import adjoint, binary, tensor, transposed, unary
+from mlmdsl.compiler.parts import asks_missing, divide_by_truth, settled_condition
 from mlmdsl.compiler.special import special_call
 from mlmdsl.compiler.values import (
     Absent,
+    Builtin,
     Closure,
     Draw,
     Factorization,
@@ -150,14 +153,40 @@ def _logical(cx: Context, node: tree.Logical) -> Value:
 
 
 def _not(cx: Context, node: tree.Not) -> Value:
-    return elementwise(cx, "!", [tensor(cx, cx.expr(node.operand), node)], node.dotted, node)
+    value = cx.expr(node.operand)
+    if isinstance(value, Builtin | Closure) and not node.dotted:
+        return _negated(cx, node)
+    return elementwise(cx, "!", [tensor(cx, value, node)], node.dotted, node)
+
+
+def _negated(cx: Context, node: tree.Not) -> Closure:
+    """`!f`: the function that says the opposite."""
+    item = tree.Name(id="x", span=node.span)
+    call = tree.Call(function=node.operand, args=(item,), keywords=(), dotted=False, span=node.span)
+    body = tree.ExpressionStatement(value=replace(node, operand=call), span=node.span)
+    return Closure("this function", ("x",), (), (body,), dict(cx.scope))
 
 
 def _ternary(cx: Context, node: tree.Ternary) -> Value:
     condition = tensor(cx, cx.expr(node.condition), node)
     verify_condition(cx, condition, "? :", node.condition)
+    condition = settled_condition(cx, condition, node.condition)
     if isinstance(condition.known, bool):
         return cx.expr(node.then if condition.known else node.otherwise)
+    if condition.type.loops and asks_missing(condition.expr):
+        divide_by_truth(cx, condition, node.condition)
+    try:
+        return _chosen(cx, condition, node)
+    except Divided:
+        raise
+    except (Wrong, Carried):
+        if condition.type.loops:
+            divide_by_truth(cx, condition, node.condition)
+        raise
+
+
+def _chosen(cx: Context, condition: Tensor, node: tree.Ternary) -> Value:
+    """A value by a condition that differs from iteration to iteration, or that parameters decide."""
     with cx.branch():
         then, otherwise = cx.expr(node.then), cx.expr(node.otherwise)
     return choose(cx, condition, then, otherwise, node)

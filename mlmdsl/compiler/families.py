@@ -16,6 +16,7 @@ from mlmdsl.compiler.bounds import interval_text
 from mlmdsl.compiler.context import Context, part
 from mlmdsl.compiler.elementwise import broadcast_axes, constant, elementwise
 from mlmdsl.compiler.operators import tensor
+from mlmdsl.compiler.parts import settled_size
 from mlmdsl.compiler.values import DiagonalMatrix, Draw, Factorization, ScaledIdentity, Tensor, Value, describe
 from mlmdsl.language import tree
 from mlmdsl.language.distributions import DISTRIBUTIONS, PARAMETER_BOUNDS, Family, Parameter
@@ -83,7 +84,7 @@ def _sized(cx: Context, name: str, args: Sequence[Value], node: tree.Node) -> li
     wanted = 1 if name == "Categorical" else 2
     if len(numbers) != wanted or any(value.rank for value in numbers):
         return list(args)
-    size = numbers[1] if name == "Multinomial" else numbers[0]
+    size = settled_size(cx, numbers[1] if name == "Multinomial" else numbers[0], node)
     if not size.is_data or size.type.element not in ("int", "any") or size.type.loops or size.type.high < 1:
         cx.fail(node, f"{name}'s number of categories is a whole number known from the data, found {describe(size)}")
     axis = cx.axis("category", size)

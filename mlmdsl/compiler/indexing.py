@@ -11,10 +11,11 @@ from math import isfinite
 from typing import cast
 
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.context import Carried, Context, key_of
+from mlmdsl.compiler.context import Carried, Context, NeedsValues, key_of
 from mlmdsl.compiler.elementwise import constant, elementwise, known_tensor, known_type, known_value
 from mlmdsl.compiler.labels import levels_past, selected, verify_aligned, verify_index, with_levels
 from mlmdsl.compiler.operators import binary, lifted, tensor
+from mlmdsl.compiler.parts import mask_along, range_along
 from mlmdsl.compiler.values import Factorization, Nested, RangeValue, Rows, Tensor, TupleValue, Value, describe
 from mlmdsl.language import julia, tree
 from mlmdsl.language.julia_values import rows_of
@@ -128,16 +129,20 @@ def _lower_item(cx: Context, base: Tensor, position: int, item: tree.Expression)
     finally:
         cx.ends.pop()
     if isinstance(value, RangeValue):
-        return _range_item(cx, value, size, item)
+        return _range_item(cx, value, base, size, item)
     return _pick_item(cx, tensor(cx, value, item), base, base.type.axes[position], item)
 
 
-def _range_item(cx: Context, value: RangeValue, size: Tensor, item: tree.Expression) -> Position:
+def _range_item(cx: Context, value: RangeValue, base: Tensor, size: Tensor, item: tree.Expression) -> Position:
     if value.step.known != 1:
         numbers = range_tensor(cx, value, item)
         return Position(ir.Pick(numbers.expr), numbers.known)
     if value.start.type.loops or value.stop.type.loops:
-        raise Carried
+        picks = range_along(cx, value)
+        if picks is None:
+            raise Carried
+        return _pick_item(cx, picks, base, cast(Axis, size.counts), item)
+    _need_values(cx, value.start, value.stop)
     for end in (value.start, value.stop):
         empty = isinstance(value.start.known, int) and value.stop.known == value.start.known - 1
         if not empty:
@@ -145,8 +150,11 @@ def _range_item(cx: Context, value: RangeValue, size: Tensor, item: tree.Express
     if value.start.known == 1 and value.stop.expr == size.expr:
         return WHOLE
     first, last = value.start.known, value.stop.known
-    known = range(first, last + 1) if isinstance(first, int) and isinstance(last, int) else None
-    return Position(ir.Slice(value.start.expr, value.stop.expr), known)
+    if not isinstance(first, int) or not isinstance(last, int):
+        return Position(ir.Slice(value.start.expr, value.stop.expr))
+    picked = any(isinstance(node, ir.Gather) for end in (value.start, value.stop) for node in ir.walk(end.expr))
+    start, stop = (constant(first).expr, constant(last).expr) if picked else (value.start.expr, value.stop.expr)
+    return Position(ir.Slice(start, stop), range(first, last + 1))
 
 
 def _check_within(cx: Context, position: Tensor, _type: ir.Type, axis: Axis, item: tree.Node) -> None:
@@ -172,11 +180,27 @@ def _pick_item(cx: Context, value: Tensor, base: Tensor, axis: Axis, item: tree.
     if isinstance(value.known, Array) and value.known.missing is not None:
         cx.fail(item, f"the index has missing entries ({rows_of(value.known.missing)})")
     if value.type.element == "bool" and value.type.loops:
-        raise Carried
+        marked = mask_along(cx, value) if value.rank == 1 else None
+        if marked is None:
+            raise Carried
+        return _pick_item(cx, marked, base, axis, item)
+    if value.type.element == "bool":
+        _need_values(cx, value)
     if value.type.element == "int":
         _check_picks(cx, value, axis, item)
     verify_index(cx, base, axis, value.levels, item)
     return Position(ir.Pick(value.expr), value.known)
+
+
+def _need_values(cx: Context, *parts: Tensor) -> None:
+    """Have a loop that runs in order lowered one by one where how much is indexed differs, and data are there.
+
+    Raises:
+        NeedsValues: it does.
+    """
+    stepped = {node.name for part in parts for node in ir.walk(part.expr) if isinstance(node, ir.Ref)}
+    if cx.known_arguments and not stepped.isdisjoint(cx.sequential) and any(part.known is None for part in parts):
+        raise NeedsValues
 
 
 def _steps_evenly(cx: Context, expr: ir.Expr) -> bool:

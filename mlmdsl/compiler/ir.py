@@ -400,6 +400,11 @@ def mask_of(name: str) -> str:
     return f"{name} missing"
 
 
+def is_mask(name: str) -> bool:
+    """Whether a name is that of a mask of missing entries."""
+    return name.endswith(" missing")
+
+
 def children(node: object) -> Iterator[Expr | Dist]:
     """The expressions and distributions directly below an expression, distribution, index item or statement."""
     if not hasattr(node, "__dataclass_fields__"):

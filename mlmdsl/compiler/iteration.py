@@ -40,6 +40,8 @@ def range_size(cx: Context, value: RangeValue, node: tree.Node) -> Tensor:
         return value.stop
     start, stop, step = value.start.known, value.stop.known, value.step.known
     if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step:
+        if all(isinstance(end.expr, ir.Const) for end in (value.start, value.stop, value.step)):
+            return constant(max(0, (stop - start) // step + 1))
         return replace_known(_count_expr(cx, value, node), max(0, (stop - start) // step + 1))
     return _count_expr(cx, value, node)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import inf
 
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.context import Carried, Context, LoopAxis, Wrong
+from mlmdsl.compiler.context import Carried, Context, Divided, LoopAxis, NeedsValues, Wrong
 from mlmdsl.compiler.dependence import assigned_names, drawn_names, is_independent, sum_accumulators
 from mlmdsl.compiler.iteration import (
     bind_targets,
@@ -18,6 +18,7 @@ from mlmdsl.compiler.iteration import (
     steps_of,
     walk_axis,
 )
+from mlmdsl.compiler.partition import lower_each, lower_kinds
 from mlmdsl.compiler.statements import lower_block
 from mlmdsl.compiler.values import (
     RangeValue,
@@ -43,22 +44,31 @@ def lower_for(cx: Context, node: tree.For) -> None:
     arrays = outer - accumulators
     observed = cx.arguments - cx.incomplete
     failed: Wrong | None = None
+    differs = False
     if is_independent(node, arrays, observed, accumulators, distinct):
         try:
             with cx.attempt():
                 _vectorized(cx, node, accumulators)
                 return
+        except Divided as divided:
+            if any(divided.axis == loop.axis.name for loop in cx.loops):
+                raise
+            try:
+                if lower_kinds(cx, node, divided, lower_for):
+                    return
+            except Wrong as wrong:
+                failed = wrong
+            differs = True
         except Carried:
             pass
         except Wrong as wrong:
             if wrong.data:
                 raise
             failed = wrong
-    if cx.loops:
+    if cx.loops or cx.parted:
         raise failed or Carried
     try:
-        with cx.attempt():
-            _sequential(cx, node)
+        _in_order(cx, node, differs)
     except (Wrong, Carried) as error:
         if failed is not None:
             raise failed from None
@@ -67,6 +77,19 @@ def lower_for(cx: Context, node: tree.For) -> None:
                 node, "this loop can neither be vectorised nor run in order", "write it over a range: `for i in 1:n`"
             )
         raise
+
+
+def _in_order(cx: Context, node: tree.For, differs: bool) -> None:
+    """One iteration after another: by a loop of the program, or where iterations differ in form, each lowered."""
+    if not differs:
+        try:
+            with cx.attempt():
+                _sequential(cx, node)
+            return
+        except NeedsValues:
+            pass
+    with cx.attempt():
+        lower_each(cx, node)
 
 
 def _is_empty(iterable: Value) -> bool:

@@ -13,8 +13,9 @@ import numpy as np
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import AxisKey, Context, Wrong, key_of
-from mlmdsl.compiler.dependence import assigned_names, drawn_names
+from mlmdsl.compiler.dependence import assigned_names, drawn_names, names_in
 from mlmdsl.compiler.expressions import lower_expression
+from mlmdsl.compiler.missingness import asked_about, rows_read
 from mlmdsl.compiler.statements import lower_block
 from mlmdsl.compiler.values import Absent, Closure, Factorization, Tensor, Value
 from mlmdsl.language import tree
@@ -76,6 +77,8 @@ def lower_model(
     cx.later = set(assigned_names(model.body)) - set(arguments)
     _verify_complete(cx, model, arguments)
     lower_block(cx, model.body)
+    if not cx.diagnostics:
+        _verify_present(cx)
     if cx.diagnostics:
         raise_diagnostics(cx)
     returned = _returned(cx, model)
@@ -90,16 +93,38 @@ def lower_model(
 
 def _verify_complete(cx: Context, model: tree.ModelDef, arguments: Mapping[str, Value]) -> None:
     """Missing entries are estimated where a `~` gives them a distribution; elsewhere they are an error."""
-    drawn = drawn_names(model.body)
+    drawn = drawn_names(model.body) | asked_about(model.body)
+    used = {name.id for name in names_in((model.body, model.keywords))}
     for param in (*model.params, *model.keywords):
         value = arguments.get(param.name)
         known = value.known if isinstance(value, Tensor) else None
-        if isinstance(known, Array) and known.missing is not None and param.name not in drawn:
+        if isinstance(known, Array) and known.missing is not None and param.name in used - drawn:
             row, count = int(np.argwhere(known.missing)[0][0]) + 1, int(known.missing.sum())
             more = f" and {count - 1} more" if count > 1 else ""
             message = f"`{param.name}` has missing entries (row {row}{more}), and no `~` gives them a distribution"
             hint = f"leave those rows out of the table, or write `{param.name} ~ …` to estimate them"
             cx.report(Wrong(Diagnostic(message, param.span, hint), data=True))
+
+
+def _verify_present(cx: Context) -> None:
+    """No statement reads an entry that is missing: in Julia what is computed from it is `missing`."""
+    if not cx.incomplete:
+        return
+    for statement in ir.statements(cx.nodes):
+        observed = statement.observed if isinstance(statement, ir.Sample) and statement.missing is not None else None
+        for part in ir.children(statement):
+            found = None if part is observed or _is_mask(statement, part) else rows_read(cx, part, cx.incomplete)
+            if found is not None:
+                name, rows = found
+                shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
+                message = f"`{name}` is missing here (row{'s' if len(rows) > 1 else ''} {shown})"
+                hint = f"ask `ismissing({name}[i])` first, or write `coalesce({name}[i], …)`"
+                cx.report(Wrong(Diagnostic(message, statement.span, hint), data=True))
+                break
+
+
+def _is_mask(statement: ir.Statement, part: object) -> bool:
+    return isinstance(statement, ir.Sample) and part is statement.missing
 
 
 def argument_sizes(arguments: Mapping[str, Value]) -> dict[AxisKey, ir.Expr]:

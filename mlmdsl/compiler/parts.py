@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.along import Along, values_along
-from mlmdsl.compiler.context import Context, Divided
+from mlmdsl.compiler.context import Context, Divided, NeedsValues
 from mlmdsl.compiler.elementwise import constant
 from mlmdsl.compiler.values import RangeValue, Tensor
 from mlmdsl.language import tree
@@ -47,6 +47,11 @@ def settled_condition(cx: Context, condition: Tensor, node: tree.Node) -> Tensor
         return condition
     first = bool(found.values.flat[0])
     return constant(first) if (found.values == first).all() else condition
+
+
+def asks_missing(expr: ir.Expr) -> bool:
+    """Whether a condition is about missing entries."""
+    return any(isinstance(node, ir.Ref) and node.data and ir.is_mask(node.name) for node in ir.walk(expr))
 
 
 def truth_along(cx: Context, condition: Tensor, node: tree.Node) -> Along | None:
@@ -89,6 +94,26 @@ def kinds_of(keys: Sequence[Hashable]) -> list[npt.NDArray[np.int64]]:
     for position, key in enumerate(keys):
         found.setdefault(key, []).append(position)
     return [np.asarray(positions, dtype=np.int64) for positions in found.values()]
+
+
+def settled_size(cx: Context, size: Tensor, node: tree.Node) -> Tensor:
+    """A size with the value that it has in every iteration.
+
+    Raises:
+        Divided, NeedsValues: it has not one value in all of them. Wrong: its values are not known.
+    """
+    if not size.is_data or size.known is not None:
+        return size
+    if cx.known_arguments and any(isinstance(ref, ir.Ref) and ref.name in cx.sequential for ref in ir.walk(size.expr)):
+        raise NeedsValues
+    if not size.type.loops:
+        return size
+    found = values_along(cx, size.expr)
+    if found is None or found.values.dtype.kind != "i" or not found.values.size:
+        cx.fail(node, "a size that differs from one iteration to the next needs data that are known here",
+                "bind the data: `--data FILE`")  # fmt: skip
+    divide(found)
+    return constant(int(found.values.flat[0]))
 
 
 # ── indices whose number differs from iteration to iteration ─────────────────────────────────────────────────────────
@@ -143,6 +168,6 @@ def _picks_along(loops: Sequence[Axis], names: Sequence[str], positions: npt.NDA
     rows = [Axis(f"{axis.name} in order", axis.size) for axis in walked]
     table = numbers_tensor(np.ascontiguousarray(positions), (*rows, part))
     one = constant(1).expr
-    items = (*(ir.Slice(one, one, axis) for axis in walked), ir.Keep())
+    items: tuple[ir.IndexItem, ...] = (*(ir.Slice(one, one, axis) for axis in walked), ir.Keep())
     type_ = ir.Type("int", tuple(walked), (part,), table.type.low, table.type.high)
     return Tensor(ir.Gather(table.expr, items, type_))

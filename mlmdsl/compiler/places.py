@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
+
 from mlmdsl.compiler import ir
+from mlmdsl.compiler.along import values_along
 from mlmdsl.compiler.context import Context, LoopAxis, key_of
 from mlmdsl.compiler.indexing import lower_items
+from mlmdsl.compiler.python_text import runs_of
 from mlmdsl.compiler.values import Tensor, Value, describe, describe_type
 from mlmdsl.language import tree
 from mlmdsl.language.types import Axis
@@ -142,10 +146,10 @@ def site_index(cx: Context, target: tree.Expression, value: Tensor) -> ir.SiteIn
 
 def site_of_items(cx: Context, items: Sequence[ir.IndexItem], axes: Sequence[Axis]) -> ir.SiteIndex:
     """The index in the name of a site at a place."""
-    return ir.SiteIndex(items=tuple(_site_item(item, axis) for item, axis in zip(items, axes, strict=True)))
+    return ir.SiteIndex(items=tuple(_site_item(cx, item, axis) for item, axis in zip(items, axes, strict=True)))
 
 
-def _site_item(item: ir.IndexItem, axis: Axis) -> str | ir.Expr:
+def _site_item(cx: Context, item: ir.IndexItem, axis: Axis) -> str | ir.Expr:
     if isinstance(item, ir.Keep) or _covers(item, axis):
         return ":"
     if isinstance(item, ir.Slice):
@@ -157,7 +161,20 @@ def _site_item(item: ir.IndexItem, axis: Axis) -> str | ir.Expr:
         return "part"
     if isinstance(item.index, ir.Const):
         return str(item.index.value)
-    return item.index if item.index.type.is_scalar else "picked"
+    return item.index if item.index.type.is_scalar else _picked(cx, item.index)
+
+
+def _picked(cx: Context, index: ir.Expr) -> str:
+    """The places that an index picks: all of them where they are few, else the first, the last and how many."""
+    found = values_along(cx, index)
+    if found is None or not found.values.size:
+        return "picked"
+    places = (np.flatnonzero(found.values) + 1 if found.values.dtype == bool else found.values).ravel().tolist()
+    text = runs_of(places).replace(" ", "+")
+    return text if len(text) <= _SHOWN else f"{places[0]}…{places[-1]} ({len(places)})"
+
+
+_SHOWN = 40
 
 
 def lower_items_of(cx: Context, base: Tensor, target: tree.Index) -> list[ir.IndexItem]:

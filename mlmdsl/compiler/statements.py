@@ -56,6 +56,8 @@ def lower_again(cx: Context, statement: tree.Statement) -> None:
                 return
         except Restart as restart:
             restart.apply(cx)
+        except Carried:
+            cx.fail(statement, "the form of this depends on values that are not known here", "write it as a `for` loop")
     cx.fail(statement, "a value changes its shape from one store to the next")
 
 
