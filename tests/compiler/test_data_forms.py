@@ -111,7 +111,7 @@ def test_without_data_the_program_says_where_it_needs_them(body: str) -> None:
 def test_an_entry_that_no_branch_observes_is_no_parameter() -> None:
     body, _ = CASES["if-else"]
     fit = bound(TEXT.format(body), y=y, x=x, g=g).sample(seed=1, chains=2, draws=20, tune=20)
-    assert set(fit.summary().index) == {"μ"}
+    assert set(fit.summary()["parameter"]) == {"μ"}
 
 
 def test_thousands_of_groups_are_a_statement_for_each_size() -> None:
