@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.accumulate import picks_by_loop, placed, scattered, summed
-from mlmdsl.compiler.context import Context, Restart, Wrong
+from mlmdsl.compiler.context import Carried, Context, Restart, Wrong
 from mlmdsl.compiler.definitions import define, let, settled
 from mlmdsl.compiler.dependence import assigned_names
 from mlmdsl.compiler.draws import lower_tilde
