@@ -141,6 +141,8 @@ def _range_item(cx: Context, value: RangeValue, base: Tensor, size: Tensor, item
         picks = range_along(cx, value)
         if picks is None:
             raise Carried
+        for extreme in (picks.type.low, picks.type.high) if picks.type.axes[0].size else ():
+            _check_within(cx, constant(int(extreme)), picks.type, cast(Axis, size.counts), item)
         return _pick_item(cx, picks, base, cast(Axis, size.counts), item)
     _need_values(cx, value.start, value.stop)
     for end in (value.start, value.stop):
