@@ -22,6 +22,7 @@ from mlmdsl.compiler.passes.marginalize import NotCollapsible, collapse, collaps
 from mlmdsl.compiler.show import show_checked, show_ir, show_tree
 from mlmdsl.compiler.values import Tensor
 from mlmdsl.data.bind import Arguments, bind_arguments, used_columns
+from mlmdsl.data.dialect import Writing
 from mlmdsl.data.tables import Table, read_table
 from mlmdsl.data.unbound import lower_unbound
 from mlmdsl.language import tree as syntax
@@ -171,18 +172,26 @@ class Spec:
         if isinstance(data, Table):
             return data
         if isinstance(data, str | Path):
-            return read_table(data, used=used, network=self.network)
+            return read_table(data, used=used, network=self.network, writing=self._writing())
         if data is not None:
             return Table.from_pandas(data) if hasattr(data, "iloc") else Table.from_mapping(dict(data))
         block = self.tree.data
         if block is None or block.path is None:
             return None
         try:
-            return read_table(block.path, self.base, used, self.network)
+            return read_table(block.path, self.base, used, self.network, self._writing())
         except DataError as error:
             raise DataError(
                 [replace(found, span=self._path_span(block)) for found in error.diagnostics], self.source
             ) from None
+
+    def _writing(self) -> Writing:
+        """How the `@data` block says that a text table is written."""
+        block = self.tree.data
+        if block is None:
+            return Writing()
+        delimiter, decimal = (next(iter(block.option(name)), None) for name in ("delim", "decimal"))
+        return Writing(delimiter, decimal, block.option("missing"))
 
     def _path_span(self, block: syntax.DataBlock) -> Span:
         """Where the path of the `@data` block stands."""

@@ -11,7 +11,7 @@ import numpy as np
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.bounds import bounds_of_exp, interval_text, union
 from mlmdsl.compiler.context import Context, keyword_part, part
-from mlmdsl.compiler.elementwise import broadcast_axes, constant, known_tensor, known_type
+from mlmdsl.compiler.elementwise import broadcast_axes, constant, known_tensor, known_type, verify_readable
 from mlmdsl.compiler.guards import guarded
 from mlmdsl.compiler.labels import joined_levels, verify_compared, with_levels
 from mlmdsl.compiler.operators import lifted, tensor
@@ -257,6 +257,7 @@ def _reduction(cx: Context, row: Function, args: Sequence[Value], keywords: Keyw
             cx.fail(node, f"{row.name} is a function of an array, found {describe(x)}")
         return x
     if x.type.element == "text":
+        verify_readable(cx, x, part(node, 0))
         cx.fail(node, f"{row.name} needs numbers, found text")
     known = known_call(cx, row.name, [x, *args[1:]], keywords, node)
     type_, options = _reduced_type(cx, row, x, args, keywords, node)

@@ -88,11 +88,21 @@ def verify_numbers(cx: Context, args: Sequence[Tensor], node: tree.Node) -> None
     """Refuse arithmetic on text."""
     for position, arg in enumerate(args):
         if arg.type.element == "text":
+            verify_readable(cx, arg, part(node, position))
             cx.fail(
                 part(node, position),
                 f"expected numbers, found {describe(arg)}",
                 "make it numbers in `@data`: `levels(…)`, `dummies(…)`, or a comparison",
             )
+
+
+def verify_readable(cx: Context, value: Tensor, node: tree.Node) -> None:
+    """Refuse a column that is text since some of its cells are no numbers: it says which."""
+    named = (cx.scope.get(ref.name) for ref in ir.walk(value.expr) if isinstance(ref, ir.Ref))
+    for whole in (value, *named):
+        known = whole.known if isinstance(whole, Tensor) else None
+        if isinstance(known, Array) and known.odd is not None and known.values.dtype == object:
+            cx.fail_data(node, *known.odd)
 
 
 def verify_condition(cx: Context, condition: Tensor, of: str, node: tree.Node) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.elementwise import verify_readable
 from mlmdsl.compiler.labels import verify_order
 from mlmdsl.compiler.values import Tensor
 from mlmdsl.language import tree
@@ -19,6 +20,7 @@ from mlmdsl.language.types import Array, Scalar
 def verify_values(cx: Context, node: tree.Tilde, dist: ir.Dist, value: Tensor, name: str | None) -> None:
     """The data lie in the support of their distribution, where their values are known."""
     if value.type.element == "text":
+        verify_readable(cx, value, node.target)
         cx.fail_data(
             node.target,
             f"`{name}` is text where {dist.family} needs numbers",

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlmdsl.data.conversion import ROW, Column, from_arrow, nfc, to_array
+from mlmdsl.data.dialect import AS_FOUND, DELIMITERS, Dialect, Writing, dialect_of
+from mlmdsl.data.odd_cells import with_odd_cells
 from mlmdsl.data.reading import Content, Wanted, data_error, ending, parse_binary, read_bytes
-from mlmdsl.data.text import DELIMITERS, Retyped, line_of_row, parse_text
+from mlmdsl.data.text import Retyped, check_text, line_of_row, parse_text
 from mlmdsl.language.errors import DataError, did_you_mean, without_passwords
 from mlmdsl.language.rows import converted, copied, distinct, kept
 from mlmdsl.language.types import Array
@@ -113,12 +115,16 @@ class Table:
 
 
 def read_table(
-    where: str | Path, base: Path | None = None, used: Collection[str] | None = None, network: bool = True
+    where: str | Path,
+    base: Path | None = None,
+    used: Collection[str] | None = None,
+    network: bool = True,
+    writing: Writing = AS_FOUND,
 ) -> Table:
     """The table in a file (relative to `base`) or at an `http(s)://` address; of its columns those `used`, or all.
 
     `.csv .tsv .parquet .feather .arrow`, and these with `.gz`. In text an empty cell, NA, N/A, null and missing are
-    missing entries. The file may be larger than memory.
+    missing entries, and what `writing` says. The file may be larger than memory.
 
     Raises:
         DataError: not found, not readable, not of that format, ragged, not UTF-8, without rows, two columns of one
@@ -126,18 +132,35 @@ def read_table(
     """
     content = read_bytes(str(where), base, network)
     path = without_passwords(str(where))
-    names, columns = _read_columns(content, path, lambda name: _is_data(name) and (used is None or nfc(name) in used))
-    line = partial(line_of_row, content, path)
+    dialect = _dialect(content, path, writing)
+    wanted: Wanted = lambda name: _is_data(name) and (used is None or nfc(name) in used)  # noqa: E731
+    names, columns = _read_columns(content, path, wanted, dialect)
+    line = None if dialect is None else partial(line_of_row, content, dialect)
     read = {column.name: column.array(line) for column in columns if used is None or column.name in used}
+    if dialect is not None and line is not None:
+        read = {name: with_odd_cells(column, path, dialect, line) for name, column in read.items()}
     return _table(read, path, tuple(nfc(name) for name in names), columns[0].rows)
 
 
-def _read_columns(content: Content, path: str, wanted: Wanted) -> tuple[list[str], list[Column]]:
+def _dialect(content: Content, path: str, writing: Writing) -> Dialect | None:
+    """How a text table is written; None for other formats."""
+    if ending(path) not in DELIMITERS:
+        return None
+    check_text(content, path)
+    return dialect_of(content, path, writing)
+
+
+def _read_columns(
+    content: Content, path: str, wanted: Wanted, dialect: Dialect | None
+) -> tuple[list[str], list[Column]]:
     """The names of all columns of a file, and those that are wanted."""
     types: Mapping[str, pa.DataType] | None = None
     while True:
-        is_text = ending(path) in DELIMITERS
-        pieces = parse_text(content, path, wanted, types) if is_text else parse_binary(content, path, wanted)
+        pieces = (
+            parse_binary(content, path, wanted)
+            if dialect is None
+            else parse_text(content, path, wanted, dialect, types)
+        )
         names = [name for name in pieces.names if _is_data(name)]
         _check_names(names, path)
         columns = [Column(nfc(field.name), field.type) for field in pieces.schema]

@@ -1,8 +1,9 @@
 """CSV and TSV: in pieces, with types that hold for the whole column, missing told from NaN, faults told by their line.
 
 An empty cell, `NA`, `N/A`, `null` and `missing` are missing; `NaN` and `Inf` are numbers, refused by `conversion.py`.
-The type of a column is guessed from the first piece. Where a later one does not fit, all are looked at and the table is
-read again: the outcome is that of one look at the whole column.
+The type of a column is guessed from the first piece. Where a later one does not fit, or a whole number is so large that a
+float may not hold it, all are looked at and the table is read again: the outcome is that of one look at the whole column.
+Whole numbers past 64 bits stay the text that they are: no identifier is rounded.
 """
 
 from __future__ import annotations
@@ -13,20 +14,17 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlmdsl.data.reading import Content, Pieces, Wanted, chosen, data_error, each_readable, ending, opened, readable
+from mlmdsl.data.cell_types import Holds, held, may_be_rounded, type_of
+from mlmdsl.data.dialect import Dialect
+from mlmdsl.data.reading import Content, Pieces, Wanted, chosen, data_error, each_readable, opened, readable
 from mlmdsl.language.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-MISSING_CELLS = ("", "NA", "N/A", "null", "NULL", "missing")
-"""What a cell of a CSV file holds where its value is missing."""
-
 BLOCK = 2**22
 """Bytes of text that are read at once."""
-
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
 class Retyped(Exception):
@@ -37,7 +35,13 @@ class Retyped(Exception):
         super().__init__()
 
 
-def parse_text(content: Content, where: str, wanted: Wanted, types: Mapping[str, pa.DataType] | None = None) -> Pieces:
+def parse_text(
+    content: Content,
+    where: str,
+    wanted: Wanted,
+    dialect: Dialect,
+    types: Mapping[str, pa.DataType] | None = None,
+) -> Pieces:
     """The pieces of a text table. Dates and times stay the text that they are.
 
     Raises:
@@ -46,17 +50,13 @@ def parse_text(content: Content, where: str, wanted: Wanted, types: Mapping[str,
     """
     import pyarrow as pa
 
-    if types is None:
-        _check_utf8(content, where)
-        if not bytes(content[:BLOCK]).strip():
-            raise data_error(f"`{where}` is empty")
     with readable(where):
-        names = _Text(content, where, {}, None).reader.schema.names
+        names = _Text(content, where, dialect, {}, None).reader.schema.names
         columns = chosen(names, wanted) if len(set(names)) == len(names) else None
-        text = _Text(content, where, types or {}, columns)
+        text = _Text(content, where, dialect, types or {}, columns)
         temporal = {field.name: pa.string() for field in text.reader.schema if pa.types.is_temporal(field.type)}
         if temporal:
-            text = _Text(content, where, {**(types or {}), **temporal}, columns)
+            text = _Text(content, where, dialect, {**(types or {}), **temporal}, columns)
     return Pieces(names, text.reader.schema, each_readable(text.batches(types is None), where))
 
 
@@ -64,20 +64,25 @@ class _Text:
     """One reading of a text table: some of its columns, some with types."""
 
     def __init__(
-        self, content: Content, where: str, types: Mapping[str, pa.DataType], columns: list[str] | None
+        self,
+        content: Content,
+        where: str,
+        dialect: Dialect,
+        types: Mapping[str, pa.DataType],
+        columns: list[str] | None,
     ) -> None:
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
-        self.content, self.where, self.columns = content, where, columns
+        self.content, self.where, self.dialect, self.columns = content, where, dialect, columns
         self.ragged: list[arrow_csv.InvalidRow] = []
         self.reader = arrow_csv.open_csv(
             pa.BufferReader(pa.py_buffer(content)),
             read_options=arrow_csv.ReadOptions(use_threads=False, block_size=BLOCK),
             parse_options=arrow_csv.ParseOptions(
-                delimiter=DELIMITERS[ending(where)], newlines_in_values=True, invalid_row_handler=self._keep
+                delimiter=dialect.delimiter, newlines_in_values=True, invalid_row_handler=self._keep
             ),
-            convert_options=_conversion(types, columns),
+            convert_options=_conversion(dialect, types, columns),
         )
 
     def _keep(self, row: arrow_csv.InvalidRow) -> str:
@@ -96,9 +101,11 @@ class _Text:
                     raise
                 raise Retyped(self._whole_types()) from error
             if self.ragged:
-                raise _ragged_rows(self.content, self.where, self.ragged[0].expected_columns)
+                raise _ragged_rows(self.content, self.where, self.dialect, self.ragged[0].expected_columns)
             if batch is None:
                 return
+            if guessed and any(map(may_be_rounded, batch.columns)):
+                raise Retyped(self._whole_types())
             yield batch
 
     def _whole_types(self) -> dict[str, pa.DataType]:
@@ -106,18 +113,21 @@ class _Text:
         import pyarrow as pa
 
         names = self.reader.schema.names
-        found = dict.fromkeys(names, pa.null())
-        for batch in _Text(self.content, self.where, dict.fromkeys(names, pa.string()), self.columns).reader:
-            for field, column in zip(*_read_again(batch), strict=True):
-                found[field.name] = _united(found[field.name], _type_of(field.type, column))
-        return {name: pa.int64() if kind == pa.int8() else kind for name, kind in found.items()}
+        found: dict[str, set[Holds]] = {name: set() for name in names}
+        texts = _Text(self.content, self.where, self.dialect, dict.fromkeys(names, pa.string()), self.columns)
+        for batch in texts.reader:
+            schema, columns = _read_again(batch, self.dialect)
+            for field, column, cells in zip(schema, columns, batch.columns, strict=True):
+                found[field.name] |= held(field.type, column, cells)
+        return {name: type_of(holds) for name, holds in found.items()}
 
 
-def _conversion(types: Mapping[str, pa.DataType], columns: list[str] | None) -> Any:
+def _conversion(dialect: Dialect, types: Mapping[str, pa.DataType], columns: list[str] | None) -> Any:
     from pyarrow import csv as arrow_csv
 
     return arrow_csv.ConvertOptions(
-        null_values=list(MISSING_CELLS),
+        decimal_point=dialect.decimal,
+        null_values=list(dialect.missing),
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
         column_types=dict(types),
@@ -125,7 +135,7 @@ def _conversion(types: Mapping[str, pa.DataType], columns: list[str] | None) -> 
     )
 
 
-def _read_again(batch: pa.RecordBatch) -> tuple[Any, Any]:
+def _read_again(batch: pa.RecordBatch, dialect: Dialect) -> tuple[Any, Any]:
     """The fields and columns of a piece of text, each with the type that its cells have."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
@@ -133,56 +143,28 @@ def _read_again(batch: pa.RecordBatch) -> tuple[Any, Any]:
     # a first column that is never empty, since an empty line would be no row
     whole = pa.table([pa.array(["0"] * batch.num_rows), *batch.columns], ["", *batch.schema.names])
     written = pa.BufferOutputStream()
-    arrow_csv.write_csv(whole, written)
+    arrow_csv.write_csv(whole, written, arrow_csv.WriteOptions(delimiter="\t"))
     table = arrow_csv.read_csv(
         pa.BufferReader(written.getvalue()),
         read_options=arrow_csv.ReadOptions(use_threads=False, block_size=4 * BLOCK),
-        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
-        convert_options=_conversion({}, batch.schema.names),
+        parse_options=arrow_csv.ParseOptions(delimiter="\t", newlines_in_values=True),
+        convert_options=_conversion(dialect, {}, batch.schema.names),
     )
     return table.schema, table.columns
-
-
-def _type_of(kind: pa.DataType, column: pa.ChunkedArray) -> pa.DataType:
-    """The type of a piece for `_united`, where 8-bit numbers are those that may be truths: 0 and 1."""
-    import pyarrow as pa
-    from pyarrow import compute
-
-    if pa.types.is_temporal(kind):
-        return pa.string()
-    if kind == pa.int64() and compute.all(compute.is_in(column, pa.array([0, 1, None]))).as_py():
-        return pa.int8()
-    return kind
-
-
-def _united(one: pa.DataType, other: pa.DataType) -> pa.DataType:
-    """The type of a column whose pieces have two: Arrow's choice for both together."""
-    import pyarrow as pa
-
-    if one == other or pa.types.is_null(other):
-        return one
-    if pa.types.is_null(one):
-        return other
-    if {one, other} == {pa.int8(), pa.bool_()}:
-        return pa.bool_()
-    numbers = [pa.int8(), pa.int64(), pa.float64()]
-    return max(one, other, key=numbers.index) if one in numbers and other in numbers else pa.string()
 
 
 # ── lines ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def line_of_row(content: Content, where: str, row: int) -> int | None:
-    """The line on which the 1-based data row of a text table starts; None for other formats."""
-    if ending(where) not in DELIMITERS:
-        return None
-    return next((line for k, (line, _) in enumerate(_records(content, where)) if k == row), None)
+def line_of_row(content: Content, dialect: Dialect, row: int) -> int | None:
+    """The line on which the 1-based data row of a text table starts."""
+    return next((line for k, (line, _) in enumerate(_records(content, dialect)) if k == row), None)
 
 
-def _records(content: Content, where: str) -> Iterator[tuple[int, int]]:
+def _records(content: Content, dialect: Dialect) -> Iterator[tuple[int, int]]:
     """The records of a text table that are not blank, the header first: the line that each starts on, and its cells."""
     text = io.TextIOWrapper(opened(content), "utf-8-sig", newline="")
-    reader = csv.reader(text, delimiter=DELIMITERS[ending(where)])
+    reader = csv.reader(text, delimiter=dialect.delimiter)
     line = 1
     try:
         for cells in reader:
@@ -193,13 +175,29 @@ def _records(content: Content, where: str) -> Iterator[tuple[int, int]]:
         return
 
 
-def _ragged_rows(content: Content, where: str, columns: int) -> DataError:
+def _ragged_rows(content: Content, where: str, dialect: Dialect, columns: int) -> DataError:
     """The error for the first line with another number of cells than the header."""
-    for line, cells in _records(content, where):
+    for line, cells in _records(content, dialect):
         if cells != columns:
             found = f"{cells} cell{'' if cells == 1 else 's'}"
-            return data_error(f"`{where}`, line {line}: {found} where the header has {columns} columns")
+            header = f"{columns} column{'' if columns == 1 else 's'}"
+            hint = _cell_hint(where, dialect) if cells > columns else None
+            return data_error(f"`{where}`, line {line}: {found} where the header has {header}", hint)
     return data_error(f"`{where}`: a row has not {columns} cells, as the header has")
+
+
+def _cell_hint(where: str, dialect: Dialect) -> str:
+    """What to do about a row that has too many cells."""
+    mark = "a tab" if dialect.delimiter == "\t" else f"`{dialect.delimiter}`"
+    other = f"where something else separates them, say so: `@data \"{where}\" delim=';' begin`"
+    return f"{mark} separates cells here, so a cell that holds one stands in double quotes; {other}"
+
+
+def check_text(content: Content, where: str) -> None:
+    """Raise DataError for a text table that is empty, or not UTF-8."""
+    _check_utf8(content, where)
+    if not bytes(content[:BLOCK]).strip():
+        raise data_error(f"`{where}` is empty")
 
 
 def _check_utf8(content: Content, where: str) -> None:

@@ -105,13 +105,23 @@ class Builder(ExpressionBuilder):
             raise Misuse("a spec has one `@data` block, this is a second", blocks[1].span, "join the two blocks")
         return tree.Spec(items=items, span=between(items[0], items[-1]) if items else Span(0, 0))
 
-    def data(self, word: Token, path: tree.String | None, begin: Token, *parts: object) -> tree.DataBlock:
+    def data(self, word: Token, path: tree.String | None, *parts: object) -> tree.DataBlock:
         body = _statements(parts)
+        options = tuple(part for part in parts if isinstance(part, tree.Keyword))
+        _require_options(options)
         for statement in body:
             if not isinstance(statement, tree.Assign) or statement.op or not tree.target_names(statement.target):
                 hint = "write `name = …`: the model's argument on the left, columns on the right"
                 raise Misuse("a `@data` block holds only assignments to names", statement.span, hint)
-        return tree.DataBlock(path=path.value if path else None, body=body, span=between(word, parts[-1]))
+        span = between(word, parts[-1])
+        return tree.DataBlock(path=path.value if path else None, body=body, options=options, span=span)
+
+    def data_option(self, name: Token, sign: Token, *parts: Token) -> tree.Keyword:
+        strings = [self.string(part) for part in parts if part.type == "STRING"]
+        value: tree.Expression = strings[0]
+        if parts[0].type == "LSQB":
+            value = tree.VectorLiteral(items=tuple(strings), span=between(parts[0], parts[-1]))
+        return tree.Keyword(name=_name(name), value=value, span=between(name, parts[-1]))
 
     def path(self, *strings: Token) -> tree.String | None:
         return self.string(strings[0]) if strings else None
@@ -170,6 +180,33 @@ class Builder(ExpressionBuilder):
 
     def bound(self, *parts: object) -> None:
         return None
+
+
+_DATA_OPTIONS = {
+    "delim": ("what separates cells", "`delim=';'`"),
+    "decimal": ("the decimal mark", "`decimal=','`"),
+    "missing": ("what a missing value is written as", '`missing=["n/a", "."]`'),
+}
+
+
+def _require_options(options: Sequence[tree.Keyword]) -> None:
+    """Refuse options that a text table does not have."""
+    for place, option in enumerate(options):
+        known = ", ".join(example for _, example in _DATA_OPTIONS.values())
+        if option.name not in _DATA_OPTIONS:
+            raise Misuse(f"a table has no option `{option.name}`", option.span, f"its options are {known}")
+        if any(other.name == option.name for other in options[:place]):
+            raise Misuse(f"the option `{option.name}` is given twice", option.span, "leave one out")
+        meaning, example = _DATA_OPTIONS[option.name]
+        if option.name != "missing" and not _is_one_mark(option):
+            raise Misuse(f"`{option.name}` is {meaning}, one character", option.span, f"write {example}")
+
+
+def _is_one_mark(option: tree.Keyword) -> bool:
+    """Whether an option is a character that can separate cells, or a decimal point or comma."""
+    value = option.value.value if isinstance(option.value, tree.String) else ""
+    allowed = value in (".", ",") if option.name == "decimal" else value.isascii() and value not in '"\n\r'
+    return len(value) == 1 and allowed
 
 
 def _type_name(kind: tree.Node) -> str:

@@ -142,7 +142,7 @@ def _after_item(place: Place) -> Diagnostic | None:
 
 def _data_block(place: Place) -> Diagnostic | None:
     """`@data` without its `begin`, `@model` without its head."""
-    if place.before.type == "DATA" or "BEGIN" in place.accepted and place.before.type == "STRING":
+    if place.before.type == "DATA" or "BEGIN" in place.accepted and place.before.type in ("STRING", "RSQB"):
         hint = 'write `@data "table.csv" begin … end`'
         return Diagnostic(f"expected `begin` after `@data`, found {place.found}", place.here, hint)
     if place.before.type in ("MODEL", "FUNCTION"):

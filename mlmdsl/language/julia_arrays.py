@@ -17,6 +17,7 @@ from mlmdsl.language.julia_values import (
     anonymous_axes,
     as_array,
     as_operand,
+    check_readable,
     check_size,
     describe,
     make_array,
@@ -298,6 +299,7 @@ def sort(x: Value, *, rev: Value = False) -> Array:
 
 def vcat(*items: Value) -> Array:
     """`vcat(a, b)`, `[a; b]`: scalars and vectors to a vector, matrices of as many columns to a matrix."""
+    check_readable(items)
     arrays = [as_array(item, "vcat") for item in items]
     if not arrays:
         return vector(np.zeros(0))

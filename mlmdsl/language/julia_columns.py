@@ -16,6 +16,7 @@ from mlmdsl.language.julia_values import (
     JuliaError,
     Values,
     as_array,
+    check_readable,
     describe,
     make_array,
     whole,
@@ -64,6 +65,7 @@ def hcat(*items: Value, stretch: bool = True) -> Array:
     if not items:
         raise JuliaError("`hcat` needs at least one column")
     items = tuple(as_array(item, "hcat") if isinstance(item, tuple) else item for item in items)
+    check_readable(items)
     parts = [_columns(item) for item in items]
     lengths = {part.values.shape[0] for part, item in zip(parts, items, strict=True) if isinstance(item, Array)}
     if len(lengths) > 1 or (lengths and not stretch and any(p.values.shape[0] not in lengths for p in parts)):

@@ -178,6 +178,16 @@ def check_kinds(arrays: Sequence[Values], what: str) -> None:
         raise JuliaError(f"`{what}` mixes text and numbers")
 
 
+def check_readable(items: Sequence[Value]) -> None:
+    """Raise JuliaError where a column that is text for a few odd cells stands among numbers."""
+    numbers = [
+        isinstance(item, int | float) or (isinstance(item, Array) and item.values.dtype != object) for item in items
+    ]
+    odd = next((item.odd for item in items if isinstance(item, Array) and item.odd is not None), None)
+    if odd is not None and any(numbers):
+        raise JuliaError(*odd)
+
+
 def as_operand(value: Value, what: str) -> Operand:
     """A scalar or an array as an operand.
 
@@ -205,6 +215,8 @@ def as_numbers(value: Value, what: str) -> Operand:
         JuliaError: it is text.
     """
     operand = as_operand(value, what)
+    if isinstance(value, Array) and value.odd is not None and value.values.dtype == object:
+        raise JuliaError(*value.odd)
     if operand.values.dtype == object:
         raise JuliaError(f"`{what}` needs numbers, found {describe(value)}{_first_text(operand)}")
     if operand.values.dtype == bool:

@@ -262,7 +262,17 @@ class Scanner(Layout):
             return end
         found = re.compile(r"'(?:[^'\\\n]|\\[^\n])*'").match(self.text, start)
         end = found.end() if found else end
+        if found is not None and self.in_data_head():
+            inner = found.group()[1:-1]
+            text = {'"': '\\"', "\\'": "'"}.get(inner, inner)
+            self.emit("STRING", start, end, f'"{text}"')
+            return end
         return self.fault(faults.character_literal(Span(start, end)), start, end)
+
+    def in_data_head(self) -> bool:
+        """Whether this stands between `@data` and its `begin`, where an option may be a character."""
+        last = next((token.type for token in reversed(self.tokens) if token.type in ("DATA", "BEGIN", "_SEP")), "")
+        return last == "DATA"
 
     def macro(self, lexeme: str, start: int, end: int) -> int:
         """A macro that says how, not what; others are not part of the language."""

@@ -329,7 +329,9 @@ def _(node: tree.FunctionDef) -> list[str]:
 
 @_lines.register
 def _(node: tree.DataBlock) -> list[str]:
-    return [f"@data {'' if node.path is None else _quoted(node.path) + ' '}begin", *_block(node.body), "end"]
+    path = [] if node.path is None else [_quoted(node.path)]
+    options = [f"{option.name}={_text(option.value)}" for option in node.options]
+    return [" ".join(["@data", *path, *options, "begin"]), *_block(node.body), "end"]
 
 
 @_lines.register

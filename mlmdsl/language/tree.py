@@ -361,16 +361,26 @@ class FunctionDef(Node):
 
 @dataclass(frozen=True, kw_only=True)
 class DataBlock(Node):
-    """`@data "path" begin … end`: assignments only; `path` is None for `@data begin … end`."""
+    """`@data "path" begin … end`: assignments only; `path` is None for `@data begin … end`.
+
+    `options` say how a text table is written: `delim=';'`, `decimal=','`, `missing=["n/a", "."]`.
+    """
 
     path: str | None
     body: tuple[Statement, ...]
+    options: tuple[Keyword, ...] = ()
 
     @property
     def sources(self) -> dict[str, Expression]:
         """The names that the block defines, each with the expression behind it."""
         assigned = (statement for statement in self.body if isinstance(statement, Assign))
         return {name: statement.value for statement in assigned for name in target_names(statement.target)}
+
+    def option(self, name: str) -> tuple[str, ...]:
+        """The text or texts that an option gives; none where it is not there."""
+        value = next((option.value for option in self.options if option.name == name), None)
+        items = value.items if isinstance(value, VectorLiteral) else (value,)
+        return tuple(item.value for item in items if isinstance(item, String))
 
 
 def target_names(target: Expression) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ class Array:
     `missing`: a mask of the entries that are missing (there `values` holds NaN, 0, False or ""), or None where none is.
     `name`: the column that the values are, for labels; None where they were computed.
     `categories`: the order of the levels of a text column that came with one; None where levels sort.
+    `odd`: of a text column that is no column of numbers since some cells are none: which, and what to do about them.
     `adjoint`: a 1×n array that is the `x'` of a vector: `x' * y` is then a number, as in Julia.
     """
 
@@ -53,6 +54,7 @@ class Array:
     name: str | None = None
     categories: tuple[str, ...] | None = None
     adjoint: bool = False
+    odd: tuple[str, str] | None = None
 
     @property
     def ndim(self) -> int:

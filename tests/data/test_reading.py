@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mlmdsl.data.dialect import dialect_of
 from mlmdsl.data.reading import ending, read_bytes
 from mlmdsl.data.tables import read_table
 from mlmdsl.data.text import line_of_row
@@ -50,7 +51,7 @@ def test_unknown_endings(where: str, words: str) -> None:
 @pytest.mark.parametrize(("row", "line"), [(1, 2), (2, 4), (3, 7), (4, None)])
 def test_lines_count_blank_ones_and_line_breaks_in_quotes(row: int, line: int | None) -> None:
     content = b'x,y\n1,2\n\n3,"a\nb"\n\n5,6\n'
-    assert line_of_row(content, "a.csv", row) == line
+    assert line_of_row(content, dialect_of(content, "a.csv"), row) == line
 
 
 def test_files_are_found_from_the_base(tmp_path: Path) -> None:
