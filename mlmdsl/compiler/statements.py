@@ -148,7 +148,8 @@ def _store(cx: Context, node: tree.Assign, target: tree.Index, name: str, value:
     if place is not None and cx.loops and not value.rank:
         loops = tuple(loop.axis for loop in place)
         whole = lifted(value, loops)
-        type_ = ir.Type(value.type.element, whole.type.loops, base.type.axes, value.type.low, value.type.high)
+        stored = base.type.element if base.type.element in ("int", "bool", "real") else value.type.element
+        type_ = ir.Type(stored, whole.type.loops, base.type.axes, value.type.low, value.type.high)
         cx.scope[name] = let(cx, name, Tensor(replace(cast(ir.Lift, whole.expr), type=type_)), node)
         return
     type_ = ir.Type(element, base.type.loops, base.type.axes, low, high)

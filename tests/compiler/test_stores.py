@@ -36,6 +36,11 @@ TAKEN = [
     ("whole numbers counted", "s = fill(0, 3)\nfor i in g\n s[i] += 1\nend", [1, 0, 1]),
     ("whole numbers in an array of reals", "s = zeros(3)\ns .= 1\ns[2] = 5", [1, 5, 1]),
     ("a number in each place", "s = zeros(3)\ns[2:end] .= a", [0, 0.5, 0.5]),
+    (
+        "a fraction after whole numbers, among reals",
+        "s = zeros(3)\nfor i in 1:3\n s[i] = i\nend\ns[2] = a",
+        [1, 0.5, 3],
+    ),
     ("an array in its part", "s = zeros(3)\ns[2:3] = [a, 1]", [0, 0.5, 1]),
     ("a place that N counts", "s = zeros(3)\nfor j in 1:1\n s[N + 1] += 1\nend", [0, 0, 1]),
 ]

@@ -209,7 +209,11 @@ class Expressions:
 
     # ── truth values and integers ────────────────────────────────────────────────────────────────────────────────────
 
-    def truth(self, names: Names) -> str:
+    def known_truth(self, names: Names) -> str:
+        """A condition on data, for statements to depend on."""
+        return self.truth(names, parameters=0.0)
+
+    def truth(self, names: Names, parameters: float = 0.4) -> str:
         """A condition; on data or loop variables, seldom on parameters."""
         w = self.writer
         data = [v for v in names.vectors if not v.own and v.name in w.arguments]
@@ -219,7 +223,7 @@ class Expressions:
                 partial(self._compared_data, names, data): 3.0,
                 partial(self._flag, names, [v for v in data if v.element == "bool"]): 1.0,
                 partial(self._joined, names): 0.6,
-                lambda: f"{self.real(names, 0)} > {self.real(names, 0)}": 0.4,
+                lambda: f"{self.real(names, 0)} > {self.real(names, 0)}" if parameters else "1 < 2": parameters + 0.001,
             })
         )  # fmt: skip
 

@@ -68,12 +68,12 @@ class Loops(Statements):
 
     def branch(self, names: Names, nesting: int) -> bool:
         w = self.writer
-        w.line(f"if {self.truth(names)}")
+        w.line(f"if {self.known_truth(names)}")
         w.depth += 1
         self._quiet_body(names, nesting)
         w.depth -= 1
         if w.chance(0.25):
-            w.line(f"elseif {self.truth(names)}")
+            w.line(f"elseif {self.known_truth(names)}")
             w.depth += 1
             self._quiet_body(names, nesting)
             w.depth -= 1
@@ -195,7 +195,7 @@ class Loops(Statements):
         inner = names.inner()
         inner.loops += 1
         inner.integers += [Integer(i, 1, rows), Integer(j, 1, columns)]
-        guard = f"if {self.truth(names)}" if w.chance(0.2) else None
+        guard = f"if {self.known_truth(names)}" if w.chance(0.2) else None
         with self.block(
             f"for {i} in 1:{rows}, {j} in 1:{columns}" if w.chance(0.5) else f"for {i} in 1:{rows * columns}"
         ):
