@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, cast
 
 import numpy as np
@@ -15,7 +16,6 @@ import numpy.typing as npt
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Context
-from mlmdsl.compiler.values import Tensor
 from mlmdsl.language import julia
 from mlmdsl.language.functions import FUNCTIONS
 from mlmdsl.language.julia_values import make_array
@@ -41,10 +41,14 @@ class Along:
         return self.values.ndim - len(self.loops)
 
 
-def values_along(cx: Context, expr: ir.Expr) -> Along | None:
-    """The values of an expression in every iteration of its loops; None where they are not known, or too many."""
+def values_along(cx: Context, expr: ir.Expr, in_order: bool = False) -> Along | None:
+    """The values of an expression in every iteration of its loops; None where they are not known, or too many.
+
+    `in_order`: those of sequential loops too, each along an axis of its own (`variable_of` says whose). What lies outside an
+    array is read at its nearest end: whether an index lies inside is judged elsewhere.
+    """
     try:
-        return _Evaluation(cx).value(expr)
+        return _Evaluation(cx, in_order).value(expr)
     except (_Unknown, julia.JuliaError):
         return None
 
@@ -54,11 +58,11 @@ class _Unknown(Exception):
 
 
 class _Evaluation:
-    """One evaluation; `named` are the values of the names of the program."""
+    """One evaluation."""
 
-    def __init__(self, cx: Context) -> None:
+    def __init__(self, cx: Context, in_order: bool) -> None:
         self.cx = cx
-        self.named: dict[str, Array | Scalar] | None = None
+        self.in_order = in_order
         self.done: dict[int, Along] = {}
 
     def value(self, expr: ir.Expr) -> Along:
@@ -71,16 +75,31 @@ class _Evaluation:
             found = self.done[id(expr)] = rule(self, expr)
         return found
 
-    def lookup(self, name: str) -> Array | Scalar:
+    def named(self, name: str) -> Along:
         """The value of a name of the program."""
-        if self.named is None:
-            self.named = dict(self.cx.known_arguments)
-            for value in self.cx.scope.values():
-                if isinstance(value, Tensor) and isinstance(value.expr, ir.Ref) and value.known is not None:
-                    self.named[value.expr.name] = value.known
-        if name not in self.named:
-            raise _Unknown
-        return self.named[name]
+        known = self.cx.known
+        if name in known.ranges and self.in_order:
+            steps = known.ranges[name]
+            return Along(np.arange(steps.start, steps.stop, steps.step), None, (f"{name}{_IN_ORDER}",))
+        if name in known.values:
+            return _of_known(known.values[name])
+        if name in known.lets:
+            return self.value(known.lets[name])
+        raise _Unknown
+
+
+_IN_ORDER = " one by one"
+
+
+def variable_of(loop: str) -> str | None:
+    """The variable of a sequential loop that an axis stands for; None for the axis of a vectorised one."""
+    return loop.removesuffix(_IN_ORDER) if loop.endswith(_IN_ORDER) else None
+
+
+def union_of(expr: ir.Expr, parts: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """The loops of an expression, then those in order of its parts."""
+    own = tuple(axis.name for axis in expr.type.loops)
+    return tuple(dict.fromkeys([*own, *(name for part in parts for name in part)]))
 
 
 def _of_known(known: Array | Scalar) -> Along:
@@ -96,7 +115,7 @@ def _const(run: _Evaluation, expr: ir.Const) -> Along:
 def _ref(run: _Evaluation, expr: ir.Ref) -> Along:
     if not expr.data:
         raise _Unknown
-    return _of_known(run.lookup(expr.name))
+    return run.named(expr.name)
 
 
 def _numbers(run: _Evaluation, expr: ir.Numbers) -> Along:
@@ -130,7 +149,7 @@ def _call(run: _Evaluation, expr: ir.Call) -> Along:
         return _of_known(size) if isinstance(size, int) else _unknown()
     if row is not None and row.kind == "reduce" and not expr.options and len(expr.args) == 1:
         return _reduced(run, expr)
-    if expr.type.loops:
+    if expr.type.loops or (run.in_order and row is not None and row.kind == "elementwise"):
         if row is None or row.kind != "elementwise" or expr.options or row.name not in julia.DATA_FUNCTIONS:
             raise _Unknown
         return _elementwise(run, expr, lambda *args: julia.call(expr.function, args))
@@ -168,16 +187,16 @@ _MOST_REDUCED = 10**5
 def _elementwise(run: _Evaluation, expr: ir.Map | ir.Call, function: Callable[..., Value]) -> Along:
     """A function of numbers, array axes aligned from the first, loops by name."""
     args = [run.value(arg) for arg in expr.args]
-    loops = tuple(axis.name for axis in expr.type.loops)
+    loops = union_of(expr, [arg.loops for arg in args])
     rank = max(arg.rank for arg in args)
-    laid = [_laid_out(arg, loops, rank) for arg in args]
+    laid = [laid_out(arg, loops, rank) for arg in args]
     shape = np.broadcast_shapes(*(values.shape for values, _ in laid))
     if int(np.prod(shape, dtype=float)) > MOST_VALUES:
         raise _Unknown
     return _result(function(*(_julia(values, missing) for values, missing in laid)), loops, rank)
 
 
-def _laid_out(arg: Along, loops: Sequence[str], rank: int) -> tuple[Numbers, npt.NDArray[np.bool_] | None]:
+def laid_out(arg: Along, loops: Sequence[str], rank: int) -> tuple[Numbers, npt.NDArray[np.bool_] | None]:
     """Values along all loops and as many array axes as asked for, of size 1 where they do not vary."""
     shape = [arg.values.shape[arg.loops.index(name)] if name in arg.loops else 1 for name in loops]
     shape += [*arg.values.shape[len(arg.loops) :], *([1] * (rank - arg.rank))]
@@ -211,7 +230,8 @@ def _result(value: Value, loops: tuple[str, ...], rank: int) -> Along:
 def _gather(run: _Evaluation, expr: ir.Gather) -> Along:
     """Indexing: every item becomes an array of positions along the loops and array axes of the result."""
     x = run.value(expr.x)
-    loops = tuple(axis.name for axis in expr.type.loops)
+    if 0 in x.values.shape:
+        raise _Unknown
     sizes = {axis.name: axis.size for axis in expr.type.loops}
     plan: list[tuple[Numbers, tuple[str | int, ...]]] = []
     for name in x.loops:
@@ -221,9 +241,12 @@ def _gather(run: _Evaluation, expr: ir.Gather) -> Along:
         size = x.values.shape[len(x.loops) + place]
         positions, keys = _positions(run, item, size, position, sizes)
         if positions.size and (positions.min() < 0 or positions.max() >= size):
-            raise _Unknown
+            positions = positions.clip(0, size - 1)
         plan.append((positions, keys))
         position += sum(isinstance(key, int) for key in keys)
+    if len(plan) == 1 and _is_walk(plan[0][0], expr.index[0]):
+        return _part_of(x, *plan[0])
+    loops = union_of(expr, [[key for key in keys if isinstance(key, str)] for _, keys in plan])
     keys_wanted: tuple[str | int, ...] = (*loops, *range(position))
     index = tuple(_spread(positions, keys, keys_wanted) for positions, keys in plan)
     shape = np.broadcast_shapes(*(part.shape for part in index))
@@ -231,6 +254,19 @@ def _gather(run: _Evaluation, expr: ir.Gather) -> Along:
         raise _Unknown
     missing = None if x.missing is None else np.asarray(x.missing[index])
     return Along(np.asarray(x.values[index]), missing, loops)
+
+
+def _is_walk(positions: Numbers, item: ir.IndexItem) -> bool:
+    return (
+        isinstance(item, ir.Slice) and bool(positions.size) and int(positions[-1] - positions[0]) == positions.size - 1
+    )
+
+
+def _part_of(x: Along, positions: Numbers, keys: tuple[str | int, ...]) -> Along:
+    """Neighbours in a vector: a view of it."""
+    part = slice(int(positions[0]), int(positions[-1]) + 1)
+    loops = tuple(key for key in keys if isinstance(key, str))
+    return Along(x.values[part], None if x.missing is None else x.missing[part], loops)
 
 
 def _positions(
@@ -271,8 +307,9 @@ def _spread(positions: Numbers, keys: Sequence[str | int], wanted: Sequence[str 
 
 def _stack(run: _Evaluation, expr: ir.Stack) -> Along:
     """Numbers, or arrays, as the items of a first array axis."""
-    loops = tuple(axis.name for axis in expr.type.loops)
-    laid = [_laid_out(run.value(item), loops, expr.type.rank - 1) for item in expr.items]
+    items = [run.value(item) for item in expr.items]
+    loops = union_of(expr, [item.loops for item in items])
+    laid = [laid_out(item, loops, expr.type.rank - 1) for item in items]
     if any(missing is not None for _, missing in laid) or not laid:
         raise _Unknown
     return Along(np.stack(np.broadcast_arrays(*(values for values, _ in laid)), len(loops)), None, loops)
@@ -282,12 +319,21 @@ def _lift(run: _Evaluation, expr: ir.Lift) -> Along:
     """Loops as the leading array axes."""
     x = run.value(expr.x)
     names = [axis.name for axis in expr.axes]
-    rest = tuple(name for name in x.loops if name not in names)
-    if any(name not in x.loops for name in names):
+    sizes = [axis.size for axis in expr.axes]
+    if any(not isinstance(size, int) for size in sizes) or prod(cast("list[int]", sizes)) > MOST_VALUES:
         raise _Unknown
-    order = [x.loops.index(name) for name in (*rest, *names)] + list(range(len(x.loops), x.values.ndim))
-    missing = None if x.missing is None else x.missing.transpose(order)
-    return Along(x.values.transpose(order), missing, rest)
+    rest = tuple(name for name in x.loops if name not in names)
+    values, missing = laid_out(x, (*rest, *names), x.rank)
+    shape = (*values.shape[: len(rest)], *cast("list[int]", sizes), *values.shape[len(rest) + len(names) :])
+    missing = None if missing is None else np.broadcast_to(missing, shape)
+    return Along(np.broadcast_to(values, shape), missing, rest)
+
+
+def _permute(run: _Evaluation, expr: ir.Permute) -> Along:
+    x = run.value(expr.x)
+    own = len(x.loops)
+    order = [*range(own), *(own + place for place in expr.order)]
+    return Along(x.values.transpose(order), None if x.missing is None else x.missing.transpose(order), x.loops)
 
 
 _RULES: dict[type, Callable[[_Evaluation, Any], Along]] = {
@@ -299,5 +345,6 @@ _RULES: dict[type, Callable[[_Evaluation, Any], Along]] = {
     ir.Call: _call,
     ir.Gather: _gather,
     ir.Lift: _lift,
+    ir.Permute: _permute,
     ir.Stack: _stack,
 }

@@ -58,10 +58,10 @@ def _branch(
     given = set(cx.given)
     outer_nodes = cx.nodes
     cx.keep_names += 1
-    for body in (then, otherwise):
+    for reached, body in ((True, then), (False, otherwise)):
         cx.nodes, cx.scope = [], dict(scope)
         taken, cx.given = cx.given, set(given)
-        with cx.branch():
+        with cx.branch(condition, reached):
             lower_block(cx, body, strict=True)
         if cx.returned is not None:
             cx.fail(

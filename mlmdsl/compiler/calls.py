@@ -338,6 +338,9 @@ def _vector_call(cx: Context, row: Function, args: Sequence[Value], keywords: Ke
     low, high = (
         (x.type.low, x.type.high) if row.torch == "{0}" or row.name in ("sort", "reverse") else (row.low, row.high)
     )
+    if row.name == "sortperm":
+        size = x.type.axes[0].size
+        low, high = 1, size if isinstance(size, int) else inf
     element: ir.Element = x.type.element if row.element == "same" else row.element
     type_ = known_type(known) if isinstance(known, Array) else ir.Type(element, x.type.loops, x.type.axes, low, high)
     if row.torch == "{0}":

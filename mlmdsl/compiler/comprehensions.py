@@ -6,7 +6,7 @@ A comprehension cannot be vectorised where a branch indexes past an end, or a co
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import product
 from typing import cast
@@ -21,6 +21,7 @@ from mlmdsl.compiler.iteration import (
     check_range,
     ends_of,
     item_at,
+    note_range,
     range_size,
     scope_of,
     steps_of,
@@ -312,11 +313,13 @@ def _sequence(
     counter = Tensor(ir.Ref(variable, ir.Type("int", low=low, high=high), data=True))
     nodes = len(cx.nodes)
     cx.sequential.append(variable)
+    note_range(cx, variable, steps)
     try:
         with cx.attempt():
             item = item_at(cx, iterable, counter, node)
-            test = _condition(cx, node, condition([item])).expr if condition else None
-            value = body([item])
+            test = _condition(cx, node, condition([item])) if condition else None
+            with cx.branch(test, True) if test is not None else nullcontext():
+                value = body([item])
     except NeedsValues:
         cx.sequential.remove(variable)
         return one_by_one(cx, iterable, body, node, condition)
@@ -326,5 +329,7 @@ def _sequence(
     size = range_size(cx, steps, node)
     axis = Axis(cx.fresh(f"{name}_items"), "count") if test is not None else cx.axis(f"{name}_items", size)
     type_ = ir.Type(value.type.element, value.type.loops, (axis, *value.type.axes), value.type.low, value.type.high)
-    expr = ir.Sequence(variable, steps.start.expr, steps.stop.expr, steps.step.expr, value.expr, type_, test)
+    expr = ir.Sequence(
+        variable, steps.start.expr, steps.stop.expr, steps.step.expr, value.expr, type_, test.expr if test else None
+    )
     return Tensor(expr)

@@ -77,6 +77,20 @@ def key_of(axis: Axis) -> AxisKey:
     return axis.name, axis.size
 
 
+@dataclass
+class Known:
+    """What the names of a program stand for, as far as data decide it."""
+
+    values: dict[str, Scalar | Array] = field(default_factory=dict)
+    lets: dict[str, ir.Expr] = field(default_factory=dict)
+    ranges: dict[str, range] = field(default_factory=dict)
+    """The variables of sequential loops, and what they run over."""
+
+    def copy(self) -> Known:
+        """The same, apart."""
+        return Known(dict(self.values), dict(self.lets), dict(self.ranges))
+
+
 @dataclass(frozen=True)
 class LoopAxis:
     """A vectorised loop around: its axis, and the array axis whose indices it walks, if it is known."""
@@ -139,8 +153,12 @@ class Context:
     """Which item the loops over tuples around are at: their bodies are lowered once for each."""
     parted: int = 0
     """Above 0 where the iterations of one kind are lowered: what cannot be vectorised there is lowered one by one."""
-    uncertain: int = 0
-    """Above 0 where it is not known whether what is lowered is reached: in a branch that data or parameters choose."""
+    guards: list[tuple[Tensor, bool]] = field(default_factory=list)
+    """The conditions that decide whether what is lowered is reached, and what each must be."""
+    known: Known = field(default_factory=Known)
+    """What the names of the program stand for, as far as data decide it."""
+    bound: bool = False
+    """Whether the data are there."""
     calls: list[tuple[tree.Statement, ...]] = field(default_factory=list)
     """The bodies of the helper functions that are being called."""
     inlined: int = 0
@@ -182,13 +200,13 @@ class Context:
         return value
 
     @contextmanager
-    def branch(self) -> Iterator[None]:
-        """Lower what may not be reached."""
-        self.uncertain += 1
+    def branch(self, condition: Tensor, taken: bool) -> Iterator[None]:
+        """Lower what is reached only where a condition holds, or does not."""
+        self.guards.append((condition, taken))
         try:
             yield
         finally:
-            self.uncertain -= 1
+            self.guards.pop()
 
     def fresh(self, name: str) -> str:
         """A name like this one that nothing has yet."""
@@ -242,6 +260,7 @@ class Context:
             dict(self.places),
             self.unrolled,
             self.parted,
+            self.known.copy(),
         )
         try:
             yield
@@ -267,6 +286,7 @@ class Context:
                 self.places,
                 self.unrolled,
                 self.parted,
+                self.known,
             ) = saved
             raise
 

@@ -110,4 +110,23 @@ def let(cx: Context, name: str, value: Tensor, node: tree.Node, tracked: bool = 
     else:
         target = cx.branch_names.get(name) or cx.fresh(name)
     cx.nodes.append(ir.Let(name=target, value=value.expr, tracked=tracked, span=node.span))
+    _note(cx, target, value)
     return replace(value, expr=ir.Ref(target, value.type, data=value.is_data))
+
+
+def _note(cx: Context, target: str, value: Tensor) -> None:
+    """Keep what a name stands for, where it stands for one thing."""
+    again = target in cx.known.lets or target in cx.known.values or target in cx.places
+    forget(cx, target)
+    if again or not value.is_data:
+        return
+    if value.known is not None and not value.type.loops:
+        cx.known.values[target] = value.known
+    else:
+        cx.known.lets[target] = value.expr
+
+
+def forget(cx: Context, target: str) -> None:
+    """A name of the program stands for something that changes."""
+    cx.known.values.pop(target, None)
+    cx.known.lets.pop(target, None)

@@ -15,6 +15,7 @@ from mlmdsl.compiler.accumulate import picks_by_loop
 from mlmdsl.compiler.along import values_along
 from mlmdsl.compiler.combinators import joint
 from mlmdsl.compiler.context import Carried, Context
+from mlmdsl.compiler.definitions import forget
 from mlmdsl.compiler.indexing import gather, lower_items
 from mlmdsl.compiler.nested import as_rows
 from mlmdsl.compiler.observed import verify_values
@@ -268,6 +269,7 @@ def _draw_part(
         )
     )
     cx.scope[name] = Tensor(ir.Ref(name, type_))
+    forget(cx, name)
     cx.names.add(name)
     cx.drawn.add(name)
     cx.drawn_names.add(name)

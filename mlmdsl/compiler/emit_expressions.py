@@ -230,7 +230,7 @@ def _const(em: Emitter, expr: ir.Const) -> Code:
 def _numbers(em: Emitter, expr: ir.Numbers) -> Code:
     """Numbers of the data: `torch.tensor([…])`, or a text where they are many."""
     sizes = [int(axis.size) for axis in expr.type.axes]
-    if len(expr.values) <= _LISTED:
+    if 0 < len(expr.values) <= _LISTED:  # an empty list would be of reals
         made = call(form("torch.tensor"), ast.List([literal(value) for value in expr.values], ast.Load()))
     else:
         made = call(form("runtime.whole_numbers"), literal(runs_of(expr.values)))
@@ -280,6 +280,8 @@ def _operation(em: Emitter, expr: ir.Map, codes: Sequence[Code]) -> Code:
     if expr.op in _COMPARISONS:
         return ast.Compare(left, [_COMPARISONS[expr.op]()], [right])
     if expr.op in ("&&", "||"):
+        if not python and expr.type.is_scalar and ir.is_data(expr):
+            return form(f"torch.as_tensor(bool({{0}}) {'and' if expr.op == '&&' else 'or'} bool({{1}}))", left, right)
         word, sign = ("and", "&") if expr.op == "&&" else ("or", "|")
         return form(f"{{0}} {word} {{1}}" if python else f"{{0}} {sign} {{1}}", left, right)
     return form("torch.isin({0}, {1})", left, right)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.layout import Key, Placed, arranged, keys_of, permuted
-from mlmdsl.compiler.python_text import Code, form, literal, slice_of, subscript
+from mlmdsl.compiler.python_text import Code, call, form, literal, slice_of, subscript
 from mlmdsl.language.types import Axis
 
 if TYPE_CHECKING:
@@ -56,7 +57,21 @@ def _subscripted(em: Emitter, expr: ir.Gather, parts: Sequence[_Part]) -> tuple[
             keys += part.keys
         elif not apart and position == picking[0]:
             keys += joint
+    if any(_is_verified(item) for item in expr.index):
+        return call(form("runtime.at"), em.code(expr.x), *map(_argument, items)), keys
     return subscript(em.code(expr.x), items), keys
+
+
+def _is_verified(item: ir.IndexItem) -> bool:
+    return not isinstance(item, ir.Keep) and item.verify
+
+
+def _argument(code: Code) -> Code:
+    """An item of a subscript as an argument of a call."""
+    if not isinstance(code, ast.Slice):
+        return code
+    ends = [ast.Constant(None) if end is None else end for end in (code.lower, code.upper)]
+    return call(form("slice"), *ends)
 
 
 def _joint_keys(em: Emitter, expr: ir.Gather, parts: Sequence[_Part]) -> list[Key]:

@@ -147,7 +147,7 @@ def _logical(cx: Context, node: tree.Logical) -> Value:
     left = tensor(cx, cx.expr(node.left), node)
     if isinstance(left.known, bool) and not node.dotted and left.known == (node.op == "||"):
         return constant(left.known)
-    with cx.branch():
+    with cx.branch(left, node.op == "&&"):
         right = tensor(cx, cx.expr(node.right), node)
     return elementwise(cx, node.op, [left, right], node.dotted, node)
 
@@ -187,8 +187,10 @@ def _ternary(cx: Context, node: tree.Ternary) -> Value:
 
 def _chosen(cx: Context, condition: Tensor, node: tree.Ternary) -> Value:
     """A value by a condition that differs from iteration to iteration, or that parameters decide."""
-    with cx.branch():
-        then, otherwise = cx.expr(node.then), cx.expr(node.otherwise)
+    with cx.branch(condition, True):
+        then = cx.expr(node.then)
+    with cx.branch(condition, False):
+        otherwise = cx.expr(node.otherwise)
     return choose(cx, condition, then, otherwise, node)
 
 

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Carried, Context, NeedsValues, key_of
 from mlmdsl.compiler.elementwise import constant, elementwise, known_tensor, known_type, known_value
-from mlmdsl.compiler.labels import levels_past, selected, verify_aligned, verify_index, with_levels
+from mlmdsl.compiler.labels import selected, verify_aligned, verify_index, with_levels
 from mlmdsl.compiler.operators import binary, lifted, tensor
 from mlmdsl.compiler.parts import mask_along, range_along
 from mlmdsl.compiler.values import Factorization, Nested, RangeValue, Rows, Tensor, TupleValue, Value, describe
+from mlmdsl.compiler.within import check_index, check_range
 from mlmdsl.language import julia, tree
 from mlmdsl.language.julia_values import rows_of
 from mlmdsl.language.types import Array, Axis, Extent, Scalar
+from mlmdsl.language.walk import children
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +52,7 @@ def index(cx: Context, base: Value, items: Sequence[tree.Expression], node: tree
     if isinstance(base, TupleValue):
         return _index_tuple(cx, base, items, node)
     if isinstance(base, RangeValue):
-        position = tensor(cx, cx.expr(items[0]), node)
-        one_less = elementwise(cx, "-", [position, constant(1)], True, node)
-        return binary(cx, ".+"[1:], base.start, elementwise(cx, "*", [one_less, base.step], True, node), True, node)
+        return _index_range(cx, base, items, node)
     if isinstance(base, Nested):
         base = lifted(base.item, (base.axis,))
         return gather(cx, base, [*lower_items(cx, base, items[:1]), *([WHOLE] * (base.rank - 1))], node)
@@ -63,6 +62,30 @@ def index(cx: Context, base: Value, items: Sequence[tree.Expression], node: tree
         cx.fail(node, f"{describe(base)} has no elements", "take a factor: `Ω.L` or `Ω.U`")
     numbers = tensor(cx, base, node)
     return gather(cx, *_fitted(cx, numbers, items, node), node)
+
+
+def _index_range(cx: Context, base: RangeValue, items: Sequence[tree.Expression], node: tree.Node) -> Value:
+    """`(a:b)[k]`: a number where one position lies inside for certain, else an element of the range as a vector."""
+    value = cx.expr(items[0]) if len(items) == 1 and not _mentions_end(items[0]) else None
+    size = range_count(base)
+    if isinstance(value, Tensor) and not value.rank and value.type.element in ("int", "any"):
+        expr, verify = check_index(cx, value, Axis("range", size), items[0]) if size is not None else (None, cx.bound)
+        if not verify and expr in (None, value.expr):
+            less = elementwise(cx, "-", [value, constant(1)], True, node)
+            return binary(cx, "+", base.start, elementwise(cx, "*", [less, base.step], True, node), True, node)
+    return gather(cx, *_fitted(cx, range_tensor(cx, base, node), items, node), node)
+
+
+def _mentions_end(node: tree.Node) -> bool:
+    return isinstance(node, tree.End) or any(_mentions_end(child) for child in children(node))
+
+
+def range_count(value: RangeValue) -> int | None:
+    """How many numbers a range has, where its ends are known."""
+    start, stop, step = value.start.known, value.stop.known, value.step.known
+    if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step:
+        return max(0, (stop - start) // step + 1)
+    return None
 
 
 def _index_rows(cx: Context, rows: Rows, items: Sequence[tree.Expression], node: tree.Node) -> Value:
@@ -77,9 +100,11 @@ def _index_tuple(cx: Context, base: TupleValue, items: Sequence[tree.Expression]
     finally:
         cx.ends.pop()
     number = position.known if isinstance(position, Tensor) else None
-    if len(items) != 1 or not isinstance(number, int):
+    if len(items) != 1 or not isinstance(number, int) or isinstance(number, bool):
         cx.fail(node, "a tuple is indexed by one known integer")
-    if not 1 <= number <= len(base.items):
+    if number < 1:
+        cx.fail(node, f"index {number} is before the start: indices start at 1")
+    if not number <= len(base.items):
         cx.fail(node, f"index {number} is past the end: the tuple has {len(base.items)} items")
     return base.items[number - 1]
 
@@ -134,39 +159,28 @@ def _lower_item(cx: Context, base: Tensor, position: int, item: tree.Expression)
 
 
 def _range_item(cx: Context, value: RangeValue, base: Tensor, size: Tensor, item: tree.Expression) -> Position:
+    axis = cast(Axis, size.counts)
     if value.step.known != 1:
         numbers = range_tensor(cx, value, item)
-        return Position(ir.Pick(numbers.expr), numbers.known)
+        expr, verify = check_index(cx, numbers, axis, item)
+        return Position(ir.Pick(expr, verify), numbers.known)
     if value.start.type.loops or value.stop.type.loops:
         picks = range_along(cx, value)
         if picks is None:
             raise Carried
-        for extreme in (picks.type.low, picks.type.high) if picks.type.axes[0].size else ():
-            _check_within(cx, constant(int(extreme)), picks.type, cast(Axis, size.counts), item)
-        return _pick_item(cx, picks, base, cast(Axis, size.counts), item)
+        return _pick_item(cx, picks, base, axis, item)
     _need_values(cx, value.start, value.stop)
-    for end in (value.start, value.stop):
-        empty = isinstance(value.start.known, int) and value.stop.known == value.start.known - 1
-        if not empty:
-            _check_within(cx, end, size.type, cast(Axis, size.counts), item)
+    verify = check_range(cx, value.start, value.stop, axis, item)
     if value.start.known == 1 and value.stop.expr == size.expr:
         return WHOLE
     first, last = value.start.known, value.stop.known
     if not isinstance(first, int) or not isinstance(last, int):
-        return Position(ir.Slice(value.start.expr, value.stop.expr))
+        return Position(ir.Slice(value.start.expr, value.stop.expr, verify=verify))
+    if last < first:
+        return Position(ir.Slice(constant(1).expr, constant(0).expr), range(1, 1))
     picked = any(isinstance(node, ir.Gather) for end in (value.start, value.stop) for node in ir.walk(end.expr))
     start, stop = (constant(first).expr, constant(last).expr) if picked else (value.start.expr, value.stop.expr)
-    return Position(ir.Slice(start, stop), range(first, last + 1))
-
-
-def _check_within(cx: Context, position: Tensor, _type: ir.Type, axis: Axis, item: tree.Node) -> None:
-    value = position.known
-    if not isinstance(value, int) or isinstance(value, bool):
-        return
-    if value < 1:
-        cx.fail(item, f"index {value} is before the start: indices start at 1")
-    if isinstance(axis.size, int) and value > axis.size:
-        cx.fail(item, f"index {value} is past the end: this axis has length {axis.size}")
+    return Position(ir.Slice(start, stop, verify=verify), range(first, last + 1))
 
 
 def _pick_item(cx: Context, value: Tensor, base: Tensor, axis: Axis, item: tree.Expression) -> Position:
@@ -181,6 +195,8 @@ def _pick_item(cx: Context, value: Tensor, base: Tensor, axis: Axis, item: tree.
         return _walk_item(cx, value, walked, axis, item)
     if isinstance(value.known, Array) and value.known.missing is not None:
         cx.fail(item, f"the index has missing entries ({rows_of(value.known.missing)})")
+    if value.type.element == "bool" and not value.rank:
+        cx.fail(item, "an index is an integer, found a truth value", "`c + 1` is 1 or 2; `c ? x[1] : x[2]` chooses")
     if value.type.element == "bool" and value.type.loops:
         marked = mask_along(cx, value) if value.rank == 1 else None
         if marked is None:
@@ -188,10 +204,9 @@ def _pick_item(cx: Context, value: Tensor, base: Tensor, axis: Axis, item: tree.
         return _pick_item(cx, marked, base, axis, item)
     if value.type.element == "bool":
         _need_values(cx, value)
-    if value.type.element == "int":
-        _check_picks(cx, value, axis, item)
+    expr, verify = check_index(cx, value, axis, item)
     verify_index(cx, base, axis, value.levels, item)
-    return Position(ir.Pick(value.expr), value.known)
+    return Position(ir.Pick(expr, verify), value.known)
 
 
 def _need_values(cx: Context, *parts: Tensor) -> None:
@@ -205,39 +220,10 @@ def _need_values(cx: Context, *parts: Tensor) -> None:
         raise NeedsValues
 
 
-def _steps_evenly(cx: Context, expr: ir.Expr) -> bool:
-    """Whether an index is a loop's variable, shifted or scaled: its bounds are then taken."""
-    if isinstance(expr, ir.Ref):
-        return expr.name in cx.sequential
-    if isinstance(expr, ir.Map) and expr.op in ("+", "-", "*"):
-        moving = [arg for arg in expr.args if not isinstance(arg, ir.Const)]
-        return len(moving) == 1 and _steps_evenly(cx, moving[0])
-    return False
-
-
 def _is_whole(value: Tensor) -> bool:
     if isinstance(value.known, float):
         return value.known.is_integer()
     return False
-
-
-def _check_picks(cx: Context, value: Tensor, axis: Axis, item: tree.Node) -> None:
-    if not isinstance(value.known, Array):
-        _check_within(cx, value, value.type, axis, item)
-        if value.known is None and not cx.uncertain and _steps_evenly(cx, value.expr):
-            for end in (value.type.low, value.type.high):
-                _check_within(cx, constant(int(end)) if isfinite(end) else value, value.type, axis, item)
-        return
-    if value.known.values.size == 0:
-        return
-    lowest, highest = int(value.known.values.min()), int(value.known.values.max())
-    for extreme in (lowest, highest):
-        row = int((value.known.values == extreme).argmax()) + 1
-        if extreme < 1:
-            cx.fail(item, f"index {extreme} (entry {row}) is before the start: indices start at 1")
-        if isinstance(axis.size, int) and extreme > axis.size:
-            message = f"index {extreme} (entry {row}) is past the end: this axis has length {axis.size}"
-            cx.fail(item, message, levels_past(value.levels, axis))
 
 
 def _walk(expr: ir.Expr) -> tuple[ir.Counter, ir.Expr] | None:
@@ -263,9 +249,9 @@ def _shift(start: ir.Expr, op: str, by: ir.Expr) -> ir.Expr:
 def _walk_item(cx: Context, value: Tensor, walked: tuple[ir.Counter, ir.Expr], axis: Axis, item: tree.Node) -> Position:
     counter, start = walked
     first = start.value if isinstance(start, ir.Const) else None
-    if isinstance(counter.axis.size, int) and counter.axis.size > 0 and isinstance(first, int):
-        for position in (first, first + counter.axis.size - 1):
-            _check_within(cx, constant(position), value.type, axis, item)
+    expr, verify = check_index(cx, value, axis, item)
+    if expr is not value.expr or verify:
+        return Position(ir.Pick(expr, verify))
     if counter.axis.labels and first == 1 and counter.axis.size == axis.size:
         verify_aligned(cx, (counter.axis, axis), "for", item)
         if not axis.labels:

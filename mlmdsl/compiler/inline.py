@@ -176,8 +176,11 @@ def _conditional(
             return None
         others = statement.branches[position + 1 :]
         otherwise = (replace(statement, branches=others), *rest) if others else (*statement.otherwise, *rest)
-        then = _ends(cx, branch.body, name, node)
-        return choose(cx, condition, then, _ends(cx, otherwise, name, node), branch)
+        with cx.branch(condition, True):
+            then = _ends(cx, branch.body, name, node)
+        with cx.branch(condition, False):
+            rest_value = _ends(cx, otherwise, name, node)
+        return choose(cx, condition, then, rest_value, branch)
     if _returns(statement.otherwise) or not rest:
         return _ends(cx, (*statement.otherwise, *rest), name, node)
     _run(cx, statement.otherwise)

@@ -116,18 +116,23 @@ class Keep:
 
 @dataclass(frozen=True)
 class Slice:
-    """An index that keeps `start:stop` (1-based, inclusive) of the axis; both are data. With `loop`: the axis is walked by it."""
+    """An index that keeps `start:stop` (1-based, inclusive) of the axis; both are data. With `loop`: the axis is walked by it.
+
+    `verify`: whether it lies inside is checked as the program runs.
+    """
 
     start: Expr
     stop: Expr
     loop: Axis | None = None
+    verify: bool = False
 
 
 @dataclass(frozen=True)
 class Pick:
-    """An index that picks: 1-based integers (or a mask of an axis) of any shape."""
+    """An index that picks: 1-based integers (or a mask of an axis) of any shape. `verify`: as that of `Slice`."""
 
     index: Expr
+    verify: bool = False
 
 
 IndexItem = Keep | Slice | Pick

@@ -216,6 +216,13 @@ def _is_distinct(iterable: Value) -> bool:
     return bool(np.unique(known.values).size == known.values.size)
 
 
+def note_range(cx: Context, variable: str, steps: RangeValue) -> None:
+    """Keep what the variable of a sequential loop runs over, where that is known."""
+    start, stop, step = steps.start.known, steps.stop.known, steps.step.known
+    if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step:
+        cx.known.ranges[variable] = range(start, stop + (1 if step > 0 else -1), step)
+
+
 def ends_of(steps: RangeValue) -> tuple[float, float]:
     """The least and greatest integer of a range, as far as they are known."""
     start, stop, step = steps.start.known, steps.stop.known, steps.step.known

@@ -7,6 +7,7 @@ from math import inf
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Carried, Context, Divided, LoopAxis, NeedsValues, Wrong
+from mlmdsl.compiler.definitions import forget
 from mlmdsl.compiler.dependence import assigned_names, drawn_names, is_independent, sum_accumulators
 from mlmdsl.compiler.iteration import (
     bind_targets,
@@ -14,6 +15,7 @@ from mlmdsl.compiler.iteration import (
     distinct_names,
     ends_of,
     item_at,
+    note_range,
     scope_of,
     steps_of,
     walk_axis,
@@ -149,7 +151,7 @@ def _sequential_pass(
 ) -> tuple[bool, dict[str, Tensor]]:
     """Lower the body once, the carried names having the types given; whether they came out the same."""
     saved = (dict(cx.scope), list(cx.nodes), set(cx.names), set(cx.given), set(cx.drawn), set(cx.drawn_names),
-             dict(cx.places))  # fmt: skip
+             dict(cx.places), cx.known.copy())  # fmt: skip
     carried = prepare_carried(cx, node.body, types, node)
     iterator = node.iterators[0]
     variable = cx.fresh(iterator.targets[0].id)
@@ -158,6 +160,7 @@ def _sequential_pass(
     outer_nodes, cx.nodes = cx.nodes, []
     before = set(cx.scope)
     cx.sequential.append(variable)
+    note_range(cx, variable, steps)
     cx.keep_names += 1
     names, values = bind_targets(cx, iterator, item_at(cx, iterable, counter, iterator))
     with scope_of(cx, names, values):
@@ -170,7 +173,7 @@ def _sequential_pass(
     body, cx.nodes = cx.nodes, outer_nodes
     changed = {name: _widened(old, after[name]) for name, old in carried.items()}
     if any(_differs(carried[name], changed[name]) for name in carried):
-        cx.scope, cx.nodes, cx.names, cx.given, cx.drawn, cx.drawn_names, cx.places = saved
+        cx.scope, cx.nodes, cx.names, cx.given, cx.drawn, cx.drawn_names, cx.places, cx.known = saved
         return False, changed
     for name, value in after.items():
         if isinstance(value, Tensor):
@@ -220,6 +223,7 @@ def _place(cx: Context, name: str, value: Tensor, drawn: bool, node: tree.Node) 
     if target != held:
         cx.nodes.append(ir.Let(name=target, value=value.expr, span=node.span))
     cx.places[target] = name
+    forget(cx, target)
     return target
 
 

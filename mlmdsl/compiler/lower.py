@@ -74,6 +74,8 @@ def lower_model(
     cx.arguments = frozenset(supplied)
     cx.incomplete = frozenset(name for name in supplied if _has_missing(arguments[name]))
     cx.known_arguments = known_arguments(arguments)
+    cx.known.values.update(cx.known_arguments)
+    cx.bound = all(value.known is not None for value in arguments.values() if isinstance(value, Tensor))
     cx.later = set(assigned_names(model.body)) - set(arguments)
     _verify_complete(cx, model, arguments)
     lower_block(cx, model.body)

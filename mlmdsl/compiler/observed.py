@@ -52,7 +52,7 @@ def _observed_part(cx: Context, value: Tensor, name: str | None) -> tuple[Array 
     whole = cx.scope.get(name or "")
     known = whole.known if isinstance(whole, Tensor) else None
     expr = value.expr
-    if not isinstance(known, Array) or not isinstance(expr, ir.Gather) or cx.uncertain:
+    if not isinstance(known, Array) or not isinstance(expr, ir.Gather) or cx.guards:
         return None
     walked = [_walked(item) for item in expr.index]
     if any(part is None for part in walked) or len(walked) != known.values.ndim or expr.x.type.rank != len(walked):

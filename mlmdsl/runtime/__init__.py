@@ -1,7 +1,7 @@
 """The library that emitted Pyro programs import: distributions Pyro lacks, in Distributions.jl's conventions."""
 
 from .affine import LocationScale
-from .arrays import add_at, set_index, whole_numbers
+from .arrays import OutsideError, add_at, at, set_index, whole_numbers
 from .categorical import Categorical, OrderedLogistic
 from .cdf import log_tails
 from .censoring import Censored
@@ -45,6 +45,7 @@ __all__ = [
     "Multinomial",
     "Ordered",
     "OrderedLogistic",
+    "OutsideError",
     "PushedOrdered",
     "RowStatistics",
     "SkewNormal",
@@ -53,6 +54,7 @@ __all__ = [
     "Truncated",
     "Wishart",
     "add_at",
+    "at",
     "distinct",
     "gamma",
     "group_statistics",

@@ -19,12 +19,11 @@ X = torch.arange(12, dtype=torch.float64).reshape(3, 4)
     [
         ((1,), (4,)),
         ((1, 2), ()),
-        ((-1, -1), ()),
+        ((2, 3), ()),
         ((slice(None), 2), (3,)),
         ((slice(0, 2), slice(1, 3)), (2, 2)),
         ((torch.tensor([0, 2]),), (2, 4)),
         ((torch.tensor([0, 2]), torch.tensor([1, 3])), (2,)),
-        ((..., 0), (3,)),
     ],
 )
 def test_sets_what_torch_would_set(index: tuple[Index, ...], shape: tuple[int, ...]) -> None:
@@ -44,8 +43,13 @@ def test_promotes_and_broadcasts() -> None:
     got = runtime.set_index(torch.zeros(3, dtype=torch.int64), 1.5, 1)
     assert got.tolist() == [0.0, 1.5, 0.0]
     assert runtime.set_index(X, 7, 0).tolist()[0] == [7.0] * 4
-    with pytest.raises(IndexError):
-        runtime.set_index(X, 0.0, 3)
+    for outside in (3, -1, slice(2, 4), slice(-1, 2), torch.tensor([0, 3]), torch.tensor([-1, 0])):
+        with pytest.raises(runtime.OutsideError):
+            runtime.set_index(X, 0.0, outside)
+        with pytest.raises(runtime.OutsideError):
+            runtime.at(X, outside)
+    assert runtime.at(X, slice(1, -1)).shape == (0, 4)  # x[2:-1] is empty
+    assert torch.equal(runtime.at(X, 1, slice(1, 3)), X[1, 1:3])
 
 
 def test_carries_gradients_through_a_loop() -> None:
