@@ -6,9 +6,7 @@ Nothing that is slow to import is imported before it is needed: `check` needs ne
 from __future__ import annotations
 
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,13 +22,17 @@ from mlmdsl.console import (
     prepare_streams,
     report,
     reported,
+    said_warnings,
     say,
     seconds_since_start,
     verify_writable,
 )
+from mlmdsl.files import write_text
+from mlmdsl.interrupts import Interrupted, Interrupts
 
 if TYPE_CHECKING:
     from mlmdsl.driver import Bound, Spec
+    from mlmdsl.inference.draws import Progress
     from mlmdsl.results.fit import Fit
 
 
@@ -49,7 +51,8 @@ def app() -> None:
 
     SPEC is a path, - for stdin, or a shipped name such as cheese/varying_intercept.
 
-    Exit status: 0 fine; 1 the diagnostics fail and --strict was given; 2 a spec, data or usage error; 130 interrupted.
+    Exit status: 0 fine; 1 the diagnostics fail and --strict was given, or stdout is closed; 2 a spec, data or usage error;
+    130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP: what was drawn so far is saved and summarised all the same.
     """
 
 
@@ -88,18 +91,35 @@ def run(
 
     SPEC is a path, - for stdin, or a shipped name such as cheese/varying_intercept.
     """
-    with reported(), _python_warnings(quiet):
-        for option, path in (("--output", output), ("--checkpoint", sampling["checkpoint"])):
-            if path is not None:
-                verify_writable(path, option)
-        bound = _read(spec).bind(data, model=model, settings=settings)
+    with reported(), said_warnings(quiet), Interrupts() as stop:
+        read = _read(spec)
+        _verify_places(read, data, output, sampling)
+        bound = read.bind(data, model=model, settings=settings)
         _verify_device(sampling["device"])
         chosen = _seed(bound, seed, sampling["resume"], quiet)
-        fit = _sample(bound, chosen, quiet, sampling)
-        status = _save(fit, output, quiet)
-        report(_summary(fit, format_))
+        fit = _sample(bound, chosen, quiet, sampling, stop)
+        status = max(_save(fit, output, quiet), _reported(_summary(fit, format_)))
         _say_how(fit, quiet)
-        _finish(fit, status, strict)
+        _finish(fit, status, strict, stop.number)
+
+
+def _verify_places(spec: Spec, data: str | None, output: Path | None, sampling: Mapping[str, Any]) -> None:
+    """Raise ValueError where what is to be written cannot be, or would overwrite what is read or written beside it."""
+    checkpoint, resume = sampling["checkpoint"], sampling["resume"]
+    inputs = spec.files(data)
+    if output is not None:
+        verify_writable(output, "--output", [*inputs, *(path for path in (resume, checkpoint) if path is not None)])
+    if checkpoint is not None:
+        verify_writable(checkpoint, "--checkpoint", inputs)
+
+
+def _reported(text: str) -> Status:
+    """Write the report; what was drawn has a status of its own where nobody reads it."""
+    try:
+        report(text)
+    except click.exceptions.Exit as unwritten:
+        return Status(unwritten.exit_code)
+    return Status.FINE
 
 
 def _seed(bound: Bound, seed: int | None, resume: Path | None, quiet: bool) -> int:
@@ -116,27 +136,30 @@ def _seed(bound: Bound, seed: int | None, resume: Path | None, quiet: bool) -> i
 
 def _checkpoint_seed(path: Path) -> int:
     """The seed of the run that wrote a checkpoint. ValueError where the file is none."""
-    if not path.is_file():
-        raise ValueError(f"--resume {path}: there is no such file")
-    import torch
+    from mlmdsl.inference.checkpoint import read_about
 
     try:
-        return int(torch.load(path, weights_only=True)["about"]["seed"])
-    except Exception:  # torch has a different one for each way in which a file can be something else
-        raise ValueError(f"--resume {path}: this is no checkpoint of mlmdsl") from None
+        return int(read_about(path)["seed"])
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"--resume {error}") from None
 
 
-def _sample(bound: Bound, seed: int, quiet: bool, sampling: Mapping[str, Any]) -> Fit:
+def _sample(bound: Bound, seed: int, quiet: bool, sampling: Mapping[str, Any], stop: Interrupts) -> Fit:
     """Draw, showing how far it is; an interrupt that leaves nothing to keep says when it came."""
     from mlmdsl.progress import display, interruption
 
     with display(quiet) as shown:
+
+        def told(now: Progress) -> None:
+            shown(now)
+            stop.check()
+
         try:
-            fit = bound.sample(seed=seed, progress=shown, **sampling)
+            fit = bound.sample(seed=seed, progress=told, **sampling)
         except KeyboardInterrupt:
             kept = sampling["checkpoint"]
             hint = f"; --resume {kept} continues it" if kept is not None and kept.exists() else ""
-            raise KeyboardInterrupt(interruption(shown.last) + hint) from None
+            raise Interrupted(interruption(shown.last) + hint, stop.number) from None
     timing = {**fit.run.timing, "total_s": seconds_since_start()}
     return replace(fit, run=replace(fit.run, timing=timing))
 
@@ -162,11 +185,11 @@ def _save(fit: Fit, output: Path | None, quiet: bool) -> Status:
     return Status.FINE
 
 
-def _finish(fit: Fit, status: Status, strict: bool) -> None:
-    """Leave with the status that the draws deserve."""
+def _finish(fit: Fit, status: Status, strict: bool, signal: int = Status.INTERRUPTED - 128) -> None:
+    """Leave with the status that the draws deserve; `signal` is the number of the one that interrupted them."""
     if fit.run.interrupted:
-        status = Status.INTERRUPTED
-    elif status is Status.FINE and strict and not fit.ok:
+        raise click.exceptions.Exit(128 + signal)
+    if status is Status.FINE and strict and not fit.ok:
         status = Status.UNRELIABLE
     raise click.exceptions.Exit(status)
 
@@ -187,18 +210,6 @@ def _say_how(fit: Fit, quiet: bool) -> None:
     shown = [finding for finding in fit.findings if not quiet or finding.severity != "note"]
     if shown:
         complain(findings_text(shown))
-
-
-@contextmanager
-def _python_warnings(quiet: bool) -> Iterator[None]:
-    """Libraries' warnings go to stderr, unless `--quiet`; findings are said under the summary."""
-    from mlmdsl.results.findings import DiagnosticWarning
-
-    with warnings.catch_warnings():
-        if quiet:
-            warnings.simplefilter("ignore")
-        warnings.simplefilter("ignore", DiagnosticWarning)
-        yield
 
 
 # ── specs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -222,11 +233,14 @@ def compile_(
 ) -> None:
     """Print the Pyro program, or another stage."""
     with reported():
-        text = _read(spec).stage(stage, model, data, settings, dtype, device)
+        read = _read(spec)
+        if output is not None:
+            verify_writable(output, "--output", read.files(data))
+        text = read.stage(stage, model, data, settings, dtype, device)
         if output is None:
             report(text)
         else:
-            output.write_text(text, encoding="utf-8")
+            write_text(output, text)
 
 
 @app.command()
@@ -244,8 +258,8 @@ def check(specs: tuple[str, ...], model: str | None) -> None:
                 _read(name).check(model)
                 report(f"{name}: ok")
         except click.exceptions.Exit as failed:
-            status = Status(failed.exit_code)
-            if status is Status.INTERRUPTED:
+            status = max(status, Status(failed.exit_code))
+            if status is Status.INTERRUPTED or failed.exit_code == Status.UNREPORTED:
                 break
     raise click.exceptions.Exit(status)
 
@@ -293,6 +307,8 @@ def _read(where: str) -> Spec:
         return driver.load(where, network)
     from mlmdsl.language.source import read_source
 
+    if sys.stdin is None:
+        raise ValueError("stdin is closed")
     return driver.parse(read_source(sys.stdin.buffer.read(), "<stdin>").text, "<stdin>", network)
 
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 import gc
 import io
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from pathlib import Path
 from time import perf_counter, thread_time
 
 import click
 
+from mlmdsl.files import is_same_file
 from mlmdsl.language.errors import MlmError
 
 COLLECTED_AFTER = 100_000
@@ -31,8 +34,9 @@ class Status(IntEnum):
 
     FINE = 0
     UNRELIABLE = 1  # sampled, but the diagnostics fail and --strict was given
+    UNREPORTED = 1  # the report could not be written to stdout
     WRONG = 2  # the spec, the data or the usage
-    INTERRUPTED = 130
+    INTERRUPTED = 130  # by Ctrl-C; by another signal, 128 and its number
 
 
 def seconds_since_start() -> float:
@@ -59,26 +63,39 @@ def few_collections() -> Iterator[None]:
 
 
 def prepare_streams() -> None:
-    """Greek letters arrive: pipes and files get UTF-8 whatever the platform's habit, and nothing is unprintable."""
+    """Greek letters arrive: pipes and files get UTF-8 whatever the platform's habit, and nothing is unprintable.
+
+    Streams that are closed get a place to go to: a file opened later would have their number, and get what is meant for them.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
 
 
 def report(text: str) -> None:
-    """Write a report to stdout. A reader that has gone away (`| head`) wants no more: that is no fault."""
+    """Write a report to stdout. Where it cannot be written (`| head`, a closed stream, a full disk) the status is 1."""
+    if sys.stdout is None:  # closed before the process began
+        raise click.exceptions.Exit(Status.UNREPORTED)
     try:
         print(text, end="" if text.endswith("\n") or not text else "\n", flush=True)
     except OSError as error:
         with open(os.devnull, "w") as nowhere:  # what is left in the buffer goes here when the process ends
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
-            raise
+            complain(f"error: stdout: {error.strerror}")
+        raise click.exceptions.Exit(Status.UNREPORTED) from None
 
 
 def complain(text: str) -> None:
-    """Say on stderr what is wrong, `--quiet` or not."""
-    print(text, file=sys.stderr, flush=True)
+    """Say on stderr what is wrong, `--quiet` or not. Where nobody can hear it, that is no fault."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
 
 def say(text: str, quiet: bool) -> None:
@@ -96,7 +113,7 @@ def reported() -> Iterator[None]:
         raise
     except KeyboardInterrupt as error:
         complain(str(error) or "interrupted")
-        raise click.exceptions.Exit(Status.INTERRUPTED) from None
+        raise click.exceptions.Exit(128 + getattr(error, "number", signal.SIGINT)) from None
     except Exception as error:
         if sys.flags.dev_mode:
             raise
@@ -131,9 +148,36 @@ def _notes(error: BaseException | None) -> list[str]:
     return []
 
 
-def verify_writable(path: Path, option: str) -> None:
-    """Raise ValueError unless a file can be made beside `path` and moved there: found before the hours of sampling."""
-    folder = path.parent
+@contextmanager
+def said_warnings(quiet: bool) -> Iterator[None]:
+    """Python's warnings go to stderr in a line each, unless `--quiet`; of the draws and of checkpoints that fail even then.
+
+    What is wrong with the draws is said under their summary, and not here again.
+    """
+    from mlmdsl.results.findings import DiagnosticWarning
+
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: complain(f"warning: {message}")
+        if quiet:
+            warnings.simplefilter("ignore")
+        warnings.filterwarnings("always", "the checkpoint ")
+        warnings.simplefilter("ignore", DiagnosticWarning)
+        yield
+
+
+def verify_writable(path: Path, option: str, inputs: Iterable[Path] = ()) -> None:
+    """Raise ValueError unless a file can be made beside `path` and moved there, and `path` is none of the files that are read:
+    found before the hours of sampling."""
+    for read in inputs:
+        if is_same_file(path, read):
+            raise ValueError(f"{option} {path}: this would overwrite {read}, which is read; give another name")
+    _verify_folder(path, option)
+
+
+def _verify_folder(path: Path, option: str) -> None:
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return  # such as a pipe: it is written into
+    folder = Path(os.path.realpath(path)).parent
     if path.is_dir():
         raise ValueError(f"{option} {path}: this is a folder; give the name of a file")
     if not folder.is_dir():

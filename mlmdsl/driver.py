@@ -5,9 +5,7 @@ Three immutable steps: a `Spec` is what was written, `bind` gives a `Bound` with
 
 from __future__ import annotations
 
-import linecache
-from collections.abc import Callable, Collection, Container, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,16 +21,17 @@ from mlmdsl.compiler.show import show_checked, show_ir, show_tree
 from mlmdsl.compiler.values import Tensor
 from mlmdsl.data.bind import Arguments, bind_arguments, used_columns
 from mlmdsl.data.dialect import Writing
+from mlmdsl.data.reading import is_url
 from mlmdsl.data.tables import Table, read_table
 from mlmdsl.data.unbound import lower_unbound
 from mlmdsl.language import tree as syntax
 from mlmdsl.language.check import check_names
 from mlmdsl.language.errors import DataError, Diagnostic, SpecError, did_you_mean, without_passwords
 from mlmdsl.language.parse import parse as parse_source
-from mlmdsl.language.rows import converted, writable
 from mlmdsl.language.source import Source, Span, read_source
-from mlmdsl.language.types import Array, Axis
+from mlmdsl.language.types import Axis
 from mlmdsl.library import shipped
+from mlmdsl.program import executable, fingerprints, tensors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,6 +192,15 @@ class Spec:
         delimiter, decimal = (next(iter(block.option(name)), None) for name in ("delim", "decimal"))
         return Writing(delimiter, decimal, block.option("missing"))
 
+    def files(self, data: str | Path | None = None) -> tuple[Path, ...]:
+        """The files that a run reads: the spec's own, and the table's, given or named in the `@data` block."""
+        own = () if self.base is None else (Path(self.source.name),)
+        block = self.tree.data
+        named = data if data is not None or block is None else block.path
+        if named is None or is_url(str(named)):
+            return own
+        return (*own, Path(named) if data is not None else (self.base or Path()) / named)
+
     def _path_span(self, block: syntax.DataBlock) -> Span:
         """Where the path of the `@data` block stands."""
         start = self.source.text.find('"', block.span.start, block.span.end)
@@ -329,15 +337,21 @@ class Bound:
         key = (dtype, device, "collapsed" * collapsed, "recentred" * recentred)
         if key not in self._programs:
             program = self._emitted(dtype, device, collapsed, recentred)
-            self._programs[key] = _executable(program, self.bound, self.spec.source, dtype, device)
+            self._programs[key] = executable(program, self.bound, self.spec.source, dtype, device)
         return self._programs[key]
+
+    def fingerprints(
+        self, dtype: DType = "float64", device: str = "cpu", collapsed: bool = False, recentred: bool = False
+    ) -> Mapping[str, str]:
+        """What tells this model and its data from others: a fingerprint of the program, and one of each argument."""
+        return fingerprints(self._emitted(dtype, device, collapsed, recentred), self.bound, dtype, device)
 
     def observed_tensors(self, dtype: DType = "float64", device: str = "cpu") -> dict[str, tuple[str, Any]]:
         """The arrays that are observed, by the author's names: the program's own names, and its tensors."""
         program = self._emitted(dtype, device)
         nodes = ir.statements(self.lowered.model.body)
         observed = {node.target for node in nodes if isinstance(node, ir.Sample) and node.observed is not None}
-        given = _tensors(program, self.bound, dtype, device, observed)
+        given = tensors(program, self.bound, dtype, device, observed)
         own = {name: program.arguments[name] for name in observed if name in program.arguments}
         return {name: (python, given[python]) for name, python in own.items() if hasattr(given.get(python), "dim")}
 
@@ -409,70 +423,3 @@ def _labels(value: object) -> tuple[tuple[str, ...] | None, ...]:
 def _reference(value: object) -> str | None:
     axes = value.type.axes if isinstance(value, Tensor) else ()
     return next((axis.dropped for axis in axes if axis.dropped is not None), None)
-
-
-# ── running a program ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _executable(program: Program, bound: Arguments, source: Source, dtype: str, device: str) -> Callable[[], Any]:
-    """The model of an emitted module with its data closed over; keywords give it other data."""
-    file = f"<pyro program of {source.name}:{program.name}:{dtype}:{device}:{hash(program.text):x}>"
-    linecache.cache[file] = (len(program.text), None, program.text.splitlines(True), file)
-    namespace: dict[str, Any] = {}
-    exec(compile(program.text, file, "exec"), namespace)  # noqa: S102 - the text is this compiler's own
-    given = _tensors(program, bound, dtype, device)
-    constants = namespace["constants"](**given) if program.has_constants else given
-    model = namespace["model"]
-    from mlmdsl.runtime.shapes import OwnShapes
-
-    def run(**other: Any) -> Any:
-        with located(program, source, file), OwnShapes():
-            return model(**{**constants, **other})
-
-    run.__name__ = run.__qualname__ = program.name
-    return run
-
-
-@contextmanager
-def located(program: Program, source: Source, file: str) -> Iterator[None]:
-    """An error inside a program, noted with the line of the spec it came from."""
-    try:
-        yield
-    except (ValueError, RuntimeError, ArithmeticError) as error:
-        trace, line = error.__traceback__, None
-        while trace is not None:
-            if trace.tb_frame.f_code.co_filename == file:
-                line = trace.tb_lineno
-            trace = trace.tb_next
-        span = program.spans.get(line or 0)
-        if span is not None and not getattr(error, "__notes__", None):
-            row, _ = source.position(span.start)
-            error.add_note(f"{source.name}:{row}: {' '.join(source.excerpt(span).split())}")
-        raise
-
-
-def _tensors(
-    program: Program, bound: Arguments, dtype: str, device: str, chosen: Container[str] | None = None
-) -> dict[str, Any]:
-    """The arguments (or those chosen) as the program takes them."""
-    import torch
-
-    indexing = {argument.name for argument in program.model_arguments if argument.is_index}
-    incomplete = {argument.name for argument in program.model_arguments if argument.has_missing}
-    given: dict[str, Any] = {}
-    for name, own in program.arguments.items():
-        if name not in bound.values or (chosen is not None and name not in chosen):
-            continue  # a mask: it comes with its argument
-        value = bound.values[name]
-        known = value.known if isinstance(value, Tensor) else None
-        if not isinstance(known, Array):
-            given[own] = int(known) if isinstance(known, int) and not isinstance(known, bool) else known
-            continue
-        if known.values.dtype == object:
-            given[own] = None
-            continue
-        kind = "int64" if name in indexing else "bool" if known.values.dtype == bool else dtype
-        given[own] = torch.from_numpy(writable(converted(known.values, kind))).to(device)
-        if name in incomplete and known.missing is not None:
-            given[program.arguments[ir.mask_of(name)]] = torch.from_numpy(writable(known.missing)).to(device)
-    return given

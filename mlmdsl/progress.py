@@ -5,11 +5,8 @@ Each display is a context and, inside it, the callback that the sampler calls; `
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mlmdsl.console import complain
 
@@ -36,40 +33,23 @@ class Report(Protocol):
 
 
 class Display:
-    """Shows nothing, and remembers; inside, an interrupt waits for the next report.
-
-    Raised wherever Python happens to be, KeyboardInterrupt can come in a place that ignores exceptions and be lost, or
-    cut a step in half. Before the first report, and asked for again, it comes at once.
-    """
+    """Shows nothing, and remembers."""
 
     last: Report | None = None
-    interrupted = False
-    _before: Any = None
 
     def __call__(self, report: Report) -> None:
-        """Take note of where the run stands. Raises KeyboardInterrupt if one waits."""
+        """Take note of where the run stands."""
         self.last = report
         self.show(report)
-        if self.interrupted:
-            raise KeyboardInterrupt
-
-    def interrupt(self, *_: object) -> None:
-        """Take note of an interrupt."""
-        if self.last is None or self.interrupted:
-            raise KeyboardInterrupt
-        self.interrupted = True
 
     def show(self, report: Report) -> None:
         """Show it."""
 
     def __enter__(self) -> Display:
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self.interrupt)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left to do."""
 
 
 class Lines(Display):
@@ -112,18 +92,17 @@ class Bar(Display):
 
     def __enter__(self) -> Display:
         self.rich.start()
-        return super().__enter__()
+        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.rich.stop()
-        super().__exit__(kind, error, at)
 
 
 def display(quiet: bool) -> Display:
     """The display that suits stderr."""
     if quiet:
         return Display()
-    return Bar() if sys.stderr.isatty() else Lines()
+    return Bar() if sys.stderr is not None and sys.stderr.isatty() else Lines()
 
 
 def figures(report: Report) -> str:

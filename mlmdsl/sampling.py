@@ -61,6 +61,8 @@ def sample_bound(
         _, effects = bound.recentred(collapsed is not None)
         chosen = chosen_centring(effects, centring)
         sampled = bound.compiled(dtype, device, collapsed is not None, recentred=True) if effects else program
+        is_kept = checkpoint is not None or resume is not None
+        origin = bound.fingerprints(dtype, device, collapsed is not None, bool(effects)) if is_kept else {}
         compiled = perf_counter()
         with explained(program):
             result = sample(
@@ -77,6 +79,7 @@ def sample_bound(
                 checkpoint=_path(checkpoint),
                 resume=_path(resume),
                 centring={effect.site: chosen[effect.name] for effect in effects},
+                origin=origin,
             )
         recovering = perf_counter()
         samples = as_written(result.samples, effects)

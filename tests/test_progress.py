@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import signal
 from dataclasses import dataclass
 
 import pytest
@@ -88,17 +87,3 @@ def test_interruptions_say_when() -> None:
     assert "before sampling began" in interruption(None)
     assert "during warm-up, after 50 of 100 transitions" in interruption(WARM)
     assert "before each chain had draws worth keeping" in interruption(DRAWN)
-
-
-def test_an_interrupt_waits_for_the_next_report() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    with Display() as shown:
-        with pytest.raises(KeyboardInterrupt):  # nothing was reported: nothing can be cut in half
-            signal.raise_signal(signal.SIGINT)
-        shown(WARM)
-        signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
-            shown(WARM)
-        with pytest.raises(KeyboardInterrupt):  # asked for again
-            signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is before

@@ -24,7 +24,7 @@ LAYERS = ("language", "compiler", "data", "runtime", "inference", "results")
 ALONE = ("runtime", "inference", "results")
 """Folders that import none of the others: they serve any Pyro program."""
 
-FOUNDATION = {"cache"}
+FOUNDATION = {"cache", "files"}
 """Modules beside the folders that import nothing of the project, so every folder may import them."""
 
 

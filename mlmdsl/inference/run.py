@@ -27,7 +27,7 @@ from typing import Any
 import torch
 
 from mlmdsl.inference.centring import Centring, Learned, centred
-from mlmdsl.inference.checkpoint import identity, read_centring, read_checkpoint, saver, write_checkpoint
+from mlmdsl.inference.checkpoint import Keeper, identity, read_about, read_checkpoint, verify_origin
 from mlmdsl.inference.draws import Draws, Kernel, Phase, Progress, ProgressCallback, Remark, UnsupportedModel
 from mlmdsl.inference.engine import build_engine
 from mlmdsl.inference.potential import NotVectorizable
@@ -61,6 +61,7 @@ def sample(
     checkpoint: Path | None = None,
     resume: Path | None = None,
     centring: Mapping[str, Centring] | None = None,
+    origin: Mapping[str, str] | None = None,
 ) -> Draws:
     """Draw from the posterior of a Pyro model that takes no arguments (its data are closed over).
 
@@ -68,7 +69,8 @@ def sample(
     as 8 × 500. The same seed on the same machine gives the same draws, whatever `progress` does. `checkpoint` is a
     file written as the run goes; `resume` is such a file: the run continues from it and ends with the draws it would
     have had uninterrupted. `centring` names location-scale sites and how each is sampled: centred, not centred, or
-    `auto`, by what the data say of each of its elements in a short run before the warm-up (`inference.centring`).
+    `auto`, by what the data say of each of its elements in a short run before the warm-up (`inference.centring`). `origin`
+    tells models and data apart, a fingerprint by the name of each: a run is resumed only with those that it began with.
 
     Without `target_accept` the target is 0.8, and 0.95 where transitions diverge late in warm-up (`remarks` says so).
     `lengthen` is called with the unconstrained draws (chain, draw, D) once all are there, and says how many times as
@@ -81,16 +83,21 @@ def sample(
     Raises UnsupportedModel for discrete latent sites, ValueError for settings out of range, for a checkpoint of
     another run, and where no starting point has a finite density.
     """
+    known: Mapping[str, Any] = {}
+    if resume is not None:
+        verify_origin(resume, origin or {})
+        known = read_about(resume).get("centring", {})
     sites = read_sites(model, seed)
-    known = {} if resume is None else read_centring(resume)
     learned = centred(sites, centring or {}, seed, progress, known)
     sites = replace(sites, centring=learned.evidence)
     settings = choose_settings(kernel, chains, draws, tune, seed, target_accept, max_depth)
     if kernel == "vectorized":
         try:
-            raw = _vectorized(sites, settings, progress, checkpoint, resume, lengthen)
+            raw = _vectorized(sites, settings, progress, checkpoint, resume, lengthen, origin or {})
             return after_pilot(finished(sites, settings, raw, "vectorized"), learned)
         except NotVectorizable as reason:
+            if resume is not None:
+                raise ValueError(f"{resume} cannot be resumed: {reason}") from None
             settings = choose_settings("pyro", chains, draws, tune, seed, target_accept, max_depth)
             note = Remark(
                 "stock_kernel",
@@ -147,19 +154,23 @@ def _vectorized(
     checkpoint: Path | None,
     resume: Path | None,
     lengthen: Lengthen | None,
+    origin: Mapping[str, str],
 ) -> Raw:
     started = perf_counter()
     engine = build_engine(sites, settings)
     built_s = perf_counter() - started - engine.compile_s
     like = torch.empty(0, dtype=sites.dtype, device=sites.device)
-    about = identity(sites, settings)
-    save = None if checkpoint is None else saver(checkpoint, about)
-    sampler = Sampler(sites.dim, like, settings, engine, progress, save, lengthen)
+    about = {} if checkpoint is None and resume is None else identity(sites, settings, origin)
+    keeper = None if checkpoint is None else Keeper(checkpoint, about)
+    sampler = Sampler(sites.dim, like, settings, engine, progress, keeper, lengthen)
     session = sampler.begin() if resume is None else read_checkpoint(resume, about, like)
-    raw = sampler.run(session)
-    if checkpoint is not None:
-        write_checkpoint(checkpoint, session, about)
-    return replace(raw, compile_s=raw.compile_s + built_s)
+    try:
+        raw = sampler.run(session)
+    finally:  # an interrupt too leaves a run that can be resumed
+        if keeper is not None and sampler.stepper.between_blocks:
+            keeper.write(session)
+    remarks = () if keeper is None else keeper.remarks
+    return replace(raw, compile_s=raw.compile_s + built_s, remarks=raw.remarks + remarks)
 
 
 def finished(sites: Sites, settings: Settings, raw: Raw, kernel: Kernel, remarks: tuple[Remark, ...] = ()) -> Draws:

@@ -133,6 +133,7 @@ class Sampler:
         self._tell(session)
 
     def _tell(self, session: Session) -> None:
+        self.stepper.between_blocks = True
         if self.save is not None:
             self.save(session)
         if self.progress is None:

@@ -63,9 +63,12 @@ class Stepper:
         table = tables(settings.max_depth, like.device)
         self.table = table._replace(max_size=table.max_size.repeat(settings.chains))
         self.generator = torch.Generator(like.device)
+        self.between_blocks = True
+        """Whether a session is whole; half a block on, no run can be taken up from it."""
 
     def block(self, session: Session, steps: Tensor, max_size: Tensor) -> tuple[Tensor, Tensor]:
         """BLOCK steps: which chains finished at each (step, chain), and the rows (step, chain, columns + 2D)."""
+        self.between_blocks = False
         stepped = self.engine.steps(
             session.state, self.generator, BLOCK, steps.to(self.like), max_size, session.metric.factor
         )

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import tempfile
+import shutil
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
 import xarray as xr
 
+from mlmdsl.files import written_beside
 from mlmdsl.results.arviz_compat import tree
 from mlmdsl.results.datasets import DESCRIPTION, FORMAT, SAMPLE_DIMS, build_datasets, root_attributes
 from mlmdsl.results.fit import Dim, Fit, FitError, Labelled, Run, Variable
 
 _ENGINE: Literal["h5netcdf"] = "h5netcdf"
 
+MOST_IN_MEMORY = 2**30
+"""Bytes of a fit up to which its file is made in memory: HDF5 itself writing to a full disk ends the process."""
+
 
 def save(fit: Fit, path: str | os.PathLike[str]) -> None:
-    """Write a file beside `path` and move it there, so that none is ever half written. OSError where that fails."""
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {target.parent}")
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
-        written = Path(folder) / "fit.nc"
-        tree(build_datasets(fit), root_attributes(fit)).to_netcdf(written, engine=_ENGINE)
-        os.replace(written, target)
+    """Write a fit, in full or not at all. OSError where that fails."""
+    whole = tree(build_datasets(fit), root_attributes(fit))
+    with written_beside(Path(path)) as beside:
+        if whole.nbytes <= MOST_IN_MEMORY:
+            beside.write_bytes(whole.to_netcdf(engine=_ENGINE))
+            return
+        _verify_room(beside, whole.nbytes)
+        whole.to_netcdf(beside, engine=_ENGINE)
+
+
+def _verify_room(path: Path, needed: int) -> None:
+    """Raise OSError unless so many bytes can be written to a file."""
+    if shutil.disk_usage(path.parent).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent))
 
 
 def load(path: str | os.PathLike[str]) -> Fit:

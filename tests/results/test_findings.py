@@ -73,7 +73,7 @@ def test_many_short_chains_that_agree_are_only_noted(fit_of: Build) -> None:
 def test_many_short_chains_that_disagree_are_warned_of(fit_of: Build) -> None:
     groups = np.repeat([[0.0], [0.0], [0.0], [3.0]], 32, axis=0)
     fit = fit_of({"θ": short_chains() + groups})
-    assert fit.findings[0].severity == "warning"
+    assert fit.findings[0].severity == "error"
     assert "nested R-hat" in fit.findings[0].message
 
 
