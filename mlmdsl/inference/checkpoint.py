@@ -126,8 +126,8 @@ def read_checkpoint(path: Path, about: Mapping[str, Any], like: Tensor) -> Sessi
     checkpoint, and for a damaged one."""
     known, session = _read(path, like.device)
     differing = [name for name, value in about.items() if not _agrees(name, value, known.get(name))]
-    if differing:
-        raise _of_another_run(path, differing)
+    if differing:  # of the density only where nothing tells why
+        raise _of_another_run(path, [name for name in differing if name != "density"] or differing)
     try:
         restored = _restored(session)
         _verify_shapes(restored, about, like)

@@ -151,7 +151,7 @@ def test_a_resumed_run_takes_its_centring_from_the_checkpoint(tmp_path: Path) ->
     resumed = sample(model, **settings, resume=path, centring={"x": "auto"}, progress=heard)  # type: ignore[arg-type]
     assert np.array_equal(whole.samples["x"], resumed.samples["x"])
     assert "pilot" not in phases
-    with pytest.raises(ValueError, match="written by another run: centring differ"):
+    with pytest.raises(ValueError, match="written by another run: centring differs"):
         sample(model, **settings, resume=path, centring={"x": "centred"})  # type: ignore[arg-type]
 
 
