@@ -8,20 +8,15 @@ After an error the statement that holds it is left out and the rest is parsed ag
 from __future__ import annotations
 
 import functools
-import os
-from collections.abc import Iterator
-from importlib import resources
-from pathlib import Path
 from typing import NamedTuple, cast
 
 from lark import Lark, Token, UnexpectedToken
-from lark.lexer import Lexer
 
 from mlmdsl.language import faults, walk
 from mlmdsl.language.build import Misuse
-from mlmdsl.language.build_statements import Builder
 from mlmdsl.language.errors import Diagnostic, SpecError
 from mlmdsl.language.explain import explain
+from mlmdsl.language.grammar import build_parser
 from mlmdsl.language.lexer import Lexicon, Scanned, scan
 from mlmdsl.language.printer import to_text
 from mlmdsl.language.recover import rest_after
@@ -105,42 +100,8 @@ def _diagnose(source: Source, scanned: Scanned, tokens: list[Token], at: int, ac
     return explain(source, tokens, at, accepted)
 
 
-class _Tokens(Lexer):
-    """Lark's door for tokens made elsewhere: what `parse` is given is already a list of them."""
-
-    def __init__(self, lexer_conf: object) -> None:
-        pass
-
-    def lex(self, data: list[Token]) -> Iterator[Token]:  # type: ignore[override]
-        """The tokens themselves."""
-        yield from data
-
-
 @functools.cache
 def _parser() -> tuple[Lark, Lexicon]:
     """The parser and the lexicon of the grammar, made once a process."""
-    cache = _cache_file()
-    lark = Lark(_grammar(), parser="lalr", lexer=_Tokens, start="spec", transformer=Builder(), cache=cache)
-    return lark, Lexicon(lark.terminals)
-
-
-def _cache_file() -> str | bool:
-    """Where Lark keeps its tables (making them takes 0.15 s): the user's cache folder; nowhere if it cannot be made.
-
-    Lark itself makes them anew where the grammar or a version changed.
-    """
-    try:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlmdsl"
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):
-        return False
-    return str(folder / "grammar.lark")
-
-
-def _grammar() -> str:
-    """The text of the grammar: a package of its own in an install, the folder beside this one in a bare checkout."""
-    try:
-        folder = resources.files("mlmdsl.grammar")
-    except ModuleNotFoundError:
-        folder = Path(__file__).parents[2] / "grammar"
-    return (folder / "mlm.lark").read_text(encoding="utf-8")
+    parser = build_parser()
+    return parser, Lexicon(parser.terminals)
