@@ -26,7 +26,7 @@ from mlmdsl.data.tables import Table, read_table
 from mlmdsl.data.unbound import lower_unbound
 from mlmdsl.language import tree as syntax
 from mlmdsl.language.check import check_names
-from mlmdsl.language.errors import DataError, Diagnostic, SpecError, did_you_mean, without_passwords
+from mlmdsl.language.errors import DataError, Diagnostic, SpecError, did_you_mean, nearest, without_passwords
 from mlmdsl.language.parse import parse as parse_source
 from mlmdsl.language.source import Source, Span, read_source
 from mlmdsl.language.types import Axis
@@ -68,8 +68,20 @@ def _find(where: str | Path) -> Path:
     if name in known:
         return known[name]
     what = "is a folder" if path.is_dir() else "there is no such file or shipped spec"
-    hint = did_you_mean(name, known) or "`mlmdsl list` shows the shipped specs"
+    hint = _nearest_spec(path, known) or "`mlmdsl list` shows the shipped specs"
     raise SpecError([Diagnostic(f"{without_passwords(str(where))}: {what}", hint=hint)])
+
+
+def _nearest_spec(path: Path, shipped_names: Collection[str]) -> str | None:
+    """A hint that offers a spec beside, or a shipped one: its name, or the last part of it."""
+    folder = path.parent
+    beside = sorted(str(folder / entry.name) for entry in folder.glob("*.mlm")) if folder.is_dir() else []
+    wanted = str(path).removesuffix(".mlm")
+    last = {name.rpartition("/")[2]: name for name in shipped_names}
+    close = (
+        nearest(str(path), beside) or nearest(wanted, shipped_names) or last.get(nearest(wanted, ["", *last]) or wanted)
+    )
+    return f"did you mean `{close}`?" if close else None
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ def _callee(cx: Context, node: tree.Expression) -> Value:
                 *FUNCTIONS,
                 *DISTRIBUTIONS,
                 *COMBINATORS,
-                *(k for k, v in cx.scope.items() if isinstance(v, Closure)),
+                *(k for k, v in cx.scope.items() if isinstance(v, Closure) and v.body not in cx.calls),
             ]
             refused = not_supported(node.id)
             if refused is not None:

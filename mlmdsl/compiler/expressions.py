@@ -35,7 +35,6 @@ from mlmdsl.compiler.values import (
     describe,
 )
 from mlmdsl.language import tree
-from mlmdsl.language.distributions import COMBINATORS, DISTRIBUTIONS
 from mlmdsl.language.elsewhere import written_here
 from mlmdsl.language.errors import did_you_mean
 from mlmdsl.language.functions import CONSTANTS, FUNCTIONS
@@ -81,7 +80,8 @@ def _name(cx: Context, node: tree.Name) -> Value:
             f"{cx.columns} has no column `{node.id}`",
             did_you_mean(node.id, known) or f"its columns: {', '.join(known[:12])}",
         )
-    candidates = [*cx.scope, *cx.later, *FUNCTIONS, *DISTRIBUTIONS, *COMBINATORS]
+    values = [name for name, value in cx.scope.items() if not isinstance(value, Closure)]
+    candidates = [*values, *cx.later, *CONSTANTS]
     return cast(
         Value, cx.fail(node, f"unknown name `{node.id}`", written_here(node.id) or did_you_mean(node.id, candidates))
     )

@@ -159,7 +159,12 @@ def _nearest_file(path: Path) -> str | None:
     """A hint that offers the nearest table in the folder."""
     if not path.parent.is_dir():
         return f"there is no folder `{path.parent}`"
-    return did_you_mean(path.name, (entry.name for entry in path.parent.iterdir() if entry.is_file()))
+    tables = (entry.name for entry in path.parent.iterdir() if entry.is_file() and _is_table(entry.name))
+    return did_you_mean(path.name, tables)
+
+
+def _is_table(name: str) -> bool:
+    return name.lower().removesuffix(".gz").endswith(ENDINGS)
 
 
 # ── what all formats share ───────────────────────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,6 @@ Each carries `.diagnostics`; `str(error)` is what the command line prints.
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -60,10 +59,40 @@ class DataError(MlmError):
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """The candidate most like a misspelt name, or None where none is close."""
-    folded = {unicodedata.normalize("NFKC", candidate).casefold(): candidate for candidate in candidates}
-    close = difflib.get_close_matches(unicodedata.normalize("NFKC", name).casefold(), folded, n=1, cutoff=0.6)
-    return folded[close[0]] if close else None
+    """The candidate that a name may be a slip for, or None: equal but for case, or as few edits away as slips are.
+
+    An edit is a letter more, less, other, or two the other way round; of a name with 1 or 2 letters none is allowed.
+    """
+    wanted = _folded(name)
+    distances = {other: _distance(wanted, _folded(other)) for other in candidates if other != name}
+    close = {other: edits for other, edits in distances.items() if edits <= _allowed(wanted, _folded(other))}
+    return min(close, key=lambda other: (close[other], _distance(name, other)), default=None)
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def _allowed(name: str, other: str) -> int:
+    """How many edits may lie between two names of some lengths."""
+    letters = min(len(name), len(other))
+    return 0 if letters < 3 else 1 if letters < 6 else 2 if letters < 12 else 3
+
+
+def _distance(name: str, other: str) -> int:
+    """The edits from one name to another: the optimal string alignment distance; names of other lengths are far."""
+    if abs(len(name) - len(other)) > 3:
+        return max(len(name), len(other))
+    rows = [list(range(len(other) + 1))]
+    for i, letter in enumerate(name, start=1):
+        row = [i]
+        for j, theirs in enumerate(other, start=1):
+            edits = [rows[i - 1][j] + 1, row[j - 1] + 1, rows[i - 1][j - 1] + (letter != theirs)]
+            if i > 1 and j > 1 and letter == other[j - 2] and name[i - 2] == theirs:
+                edits.append(rows[i - 2][j - 2] + 1)
+            row.append(min(edits))
+        rows.append(row)
+    return rows[-1][-1]
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str | None:
