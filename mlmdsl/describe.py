@@ -71,11 +71,13 @@ def data_table(bound: Bound) -> str:
     if bound.arguments:
         rows = [_argument_row(argument) for argument in bound.arguments]
         parts.append(f"arguments of {bound.model_name}\n\n{as_table(rows)}")
+    if bound.notes:
+        parts.append("".join(f"note: {note}\n" for note in bound.notes))
     return "\n".join(parts)
 
 
 def data_json(bound: Bound) -> str:
-    """One object: `table`, `rows`, `columns`, `model`, `arguments`.
+    """One object: `table`, `rows`, `columns`, `model`, `arguments`, `notes`.
 
     A column has column, type, n, missing, min, mean, median, max, n_levels, levels; an argument name, kind, labels (of
     each axis, or null), source, reference (the level that its columns leave out, or null).
@@ -88,6 +90,7 @@ def data_json(bound: Bound) -> str:
             "columns": [] if table is None else [asdict(column) for column in table.describe()],
             "model": bound.model_name,
             "arguments": [asdict(argument) for argument in bound.arguments],
+            "notes": list(bound.notes),
         }
     )
 

@@ -21,6 +21,7 @@ from mlmdsl.compiler.show import show_checked, show_ir, show_tree
 from mlmdsl.compiler.values import Tensor
 from mlmdsl.data.bind import Arguments, bind_arguments, used_columns
 from mlmdsl.data.dialect import Writing
+from mlmdsl.data.notes import notes_on
 from mlmdsl.data.reading import is_url
 from mlmdsl.data.tables import Table, read_table
 from mlmdsl.data.unbound import lower_unbound
@@ -322,6 +323,11 @@ class Bound:
             for name, value in self.bound.values.items()
             for source in [sources.get(name, defaults.get(name, ""))]
         )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is odd about the data and no error: levels that differ by case or spaces only."""
+        return notes_on(self.bound.values)
 
     def _params(self) -> tuple[syntax.Param, ...]:
         return (*self.definition.params, *self.definition.keywords)

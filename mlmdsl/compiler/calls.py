@@ -124,8 +124,24 @@ def known_call(
     options = {key: known_of(value) for key, value in keywords.items()}
     if any(value is None for value in (*values, *options.values())) or name not in julia.DATA_FUNCTIONS:
         return None
-    result = julia.call(name, values, options)  # type: ignore[arg-type]
+    try:
+        result = julia.call(name, values, options)  # type: ignore[arg-type]
+    except julia.JuliaError:
+        julia.call(name, [_by_own_name(cx, arg, value) for arg, value in zip(args, values, strict=True)], options)  # type: ignore[arg-type, misc]
+        raise
     return result if isinstance(result, Array | int | float | bool | str) else None
+
+
+def _by_own_name(cx: Context, arg: Value, value: object) -> object:
+    """A value under the name that it has in the model, for what is said of it; in `@data` it has its column's."""
+    if (
+        not cx.in_model
+        or not isinstance(value, Array)
+        or not isinstance(arg, Tensor)
+        or not isinstance(arg.expr, ir.Ref)
+    ):
+        return value
+    return replace(value, name=arg.expr.name)
 
 
 def known_of(value: Value) -> object | None:
