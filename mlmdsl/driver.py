@@ -36,6 +36,7 @@ from mlmdsl.program import executable, fingerprints, tensors
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
 
     from mlmdsl.inference.centring import Centring
     from mlmdsl.inference.run import Progress
@@ -363,6 +364,16 @@ class Bound:
     ) -> Mapping[str, str]:
         """What tells this model and its data from others: a fingerprint of the program, and one of each argument."""
         return fingerprints(self._emitted(dtype, device, collapsed, recentred), self.bound, dtype, device)
+
+    def draws_of(self, fit: Fit) -> dict[str, torch.Tensor]:
+        """The draws of a fit of this model to other data, for Pyro's `Predictive` on this `program`.
+
+        Groups are met by their labels, whatever their order here; one that the fit has not is refused by name. What the
+        `@data` block computes of a table (`standardize`) it computes of this one.
+        """
+        from mlmdsl.transfer import draws_for
+
+        return draws_for(self, fit)
 
     def observed_tensors(self, dtype: DType = "float64", device: str = "cpu") -> dict[str, tuple[str, Any]]:
         """The arrays that are observed, by the author's names: the program's own names, and its tensors."""

@@ -32,7 +32,7 @@ def described(bound: Bound, samples: Mapping[str, Values]) -> tuple[list[Variabl
 
     listed = outputs(bound.lowered.model)
     incomplete = {output.name for output in listed if output.incomplete}
-    whole = _joined({site: drawn for site, drawn in samples.items() if _place(site)[0] not in incomplete})
+    whole = joined({site: drawn for site, drawn in samples.items() if place_of(site)[0] not in incomplete})
     variables: list[Variable] = []
     values: dict[str, Values] = {}
     for output in listed:
@@ -44,7 +44,7 @@ def described(bound: Bound, samples: Mapping[str, Values]) -> tuple[list[Variabl
             continue
         drawn = whole.pop(output.name)
         name = f"{output.name}.L" if output.is_factor else output.name
-        dims = _dims(bound, output.axes, drawn.shape[2:], name)
+        dims = dims_of(bound, output.axes, drawn.shape[2:], name)
         variables.append(Variable(name, dims, output.kind, lower_triangular=output.is_factor))
         values[name] = drawn
     return variables, values
@@ -81,7 +81,7 @@ def outputs(model: ir.Model) -> list[Output]:
     return list(found.values())
 
 
-def _joined(samples: Mapping[str, Values]) -> dict[str, Values]:
+def joined(samples: Mapping[str, Values]) -> dict[str, Values]:
     """Arrays from their elements: `h[1]`, `h[2:9]`, `x[3,:]`."""
     whole: dict[str, Values] = {}
     parts: dict[str, list[tuple[list[slice | int], Values]]] = {}
@@ -135,7 +135,7 @@ def _missing_entries(bound: Bound, name: str, samples: Mapping[str, Values]) -> 
     assert isinstance(known, Array) and known.missing is not None
     places = np.argwhere(known.missing).tolist()
     for site, drawn in samples.items():
-        array, index = _place(site)
+        array, index = place_of(site)
         if array == name:
             inside = [place for place in places if _lies_in(place, index)]
             columns = np.asarray(drawn).reshape(*drawn.shape[:2], len(inside))
@@ -143,7 +143,7 @@ def _missing_entries(bound: Bound, name: str, samples: Mapping[str, Values]) -> 
                 yield f"{name}[{','.join(str(k + 1) for k in place)}]", columns[..., position]
 
 
-def _place(site: str) -> tuple[str, list[slice | int]]:
+def place_of(site: str) -> tuple[str, list[slice | int]]:
     """The array that a site is a part of, and which part."""
     match = _ELEMENT.match(site)
     return (site, []) if match is None else (match["name"], _index(match["index"]))
@@ -157,7 +157,7 @@ def _lies_in(place: Sequence[int], index: Sequence[slice | int]) -> bool:
     )
 
 
-def _dims(bound: Bound, axes: Sequence[Axis], shape: Sequence[int], name: str) -> tuple[Dim, ...]:
+def dims_of(bound: Bound, axes: Sequence[Axis], shape: Sequence[int], name: str) -> tuple[Dim, ...]:
     """The named axes of a variable with their labels; an axis that nothing names gets the variable's name."""
     from mlmdsl.results.fit import Dim
 
