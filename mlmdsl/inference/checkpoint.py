@@ -167,6 +167,7 @@ def _restored(session: dict[str, Any]) -> Session:
         "metric": Metric(session["metric"]),
         "steps": StepSizes(**steps),
         "done": session["done"].cpu(),
+        "behind": session["behind"].cpu(),
         "restarts": [Restart(**restart) for restart in session["restarts"]],
         "generator": session["generator"].cpu(),
     }

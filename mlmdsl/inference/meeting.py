@@ -7,7 +7,10 @@ loses little.
 
 A chain far below all draws of the best group, whose region can hold no mass beside the group's, is left behind: held
 up by a slope or a hollow that is no part of the posterior. A mode with a share of the posterior's mass worth naming is not.
-Mass is judged in the normal approximation, log density at the centre plus the logarithm of the volume.
+Mass is judged in the normal approximation, log density plus the logarithm of the volume, where the density may be low because
+the volume is large (the wide part of a funnel). How far draws spread tells the volume, or for a slow chain how its gradients
+change along them, as in the estimate of the metric: of the two the larger counts for a chain that may be left behind, the smaller
+for those it is compared with.
 """
 
 from __future__ import annotations
@@ -27,14 +30,12 @@ FAR = 5.0
 """Standard deviations, of both chains together, that two chains' means may differ by."""
 HOPELESS = 10.0
 """Units of log density, and of the logarithm of mass, that a chain left behind lies below the best group."""
-FEWEST_DRAWS = 4
-"""Draws below which nothing is said of a chain's spread."""
 
 
 @dataclass(frozen=True)
 class Lately:
     """The later half of each chain's draws, that of late: log density `mean`, `spread`, `least` and `most`, (chain,);
-    `place` and `width` of each coordinate, (chain, D)."""
+    `place` and `width` of each coordinate, and how far it would spread by its gradients, `reach`, (chain, D)."""
 
     draws: NDArray[np.int64]
     mean: Floats
@@ -43,17 +44,20 @@ class Lately:
     most: Floats
     place: Floats
     width: Floats
+    reach: Floats
 
-    @property
-    def log_mass(self) -> Floats:
-        """Log density plus log volume, up to a constant."""
+    def log_mass(self, pick: np.ufunc) -> Floats:
+        """Log density plus log volume, up to a constant, by the `pick` of width and reach."""
         with np.errstate(divide="ignore"):
-            mass: Floats = self.mean + np.log(self.width).sum(1)
+            mass: Floats = self.mean + np.log(pick(self.width, self.reach)).sum(1)
         return mass
 
 
-def seen_lately(chain: NDArray[np.int64], log_density: Floats, x: Floats, chains: int) -> Lately:
-    """Of draws in the order they were made: the chain of each (n,), its log density (n,), its position (n, D)."""
+def seen_lately(
+    chain: NDArray[np.int64], log_density: Floats, x: Floats, chains: int, gradient: Floats | None = None
+) -> Lately:
+    """Of draws in the order they were made: the chain of each (n,), its log density (n,), its position (n, D), and the
+    gradient of −log density there."""
     own = [np.flatnonzero(chain == c) for c in range(chains)]
     late = [rows[len(rows) // 2 :] for rows in own]
 
@@ -61,6 +65,8 @@ def seen_lately(chain: NDArray[np.int64], log_density: Floats, x: Floats, chains
         rows = [figure(of[rows]) if len(rows) else np.full(of.shape[1:], none) for rows in late]
         return np.array(rows, dtype=np.float64)
 
+    width = each(lambda rows: rows.std(0), x, 0.0)
+    reach = width if gradient is None else _reach(width, each(lambda rows: rows.std(0), gradient, 0.0))
     return Lately(
         draws=np.array([len(rows) for rows in late]),
         mean=each(np.mean, log_density, -np.inf),
@@ -68,8 +74,16 @@ def seen_lately(chain: NDArray[np.int64], log_density: Floats, x: Floats, chains
         least=each(np.min, log_density, -np.inf),
         most=each(np.max, log_density, -np.inf),
         place=each(lambda rows: rows.mean(0), x, np.nan),
-        width=each(lambda rows: rows.std(0), x, 0.0),
+        width=width,
+        reach=reach,
     )
+
+
+def _reach(width: Floats, slopes: Floats) -> Floats:
+    """The standard deviation of a normal posterior whose gradients spread by `slopes` where its draws do by `width`."""
+    with np.errstate(all="ignore"):
+        reach: Floats = np.nan_to_num(np.sqrt(width / slopes), nan=0.0)
+    return reach
 
 
 def met(lately: Lately) -> NDArray[np.int64]:
@@ -102,11 +116,12 @@ class Standing:
 
 def standing(lately: Lately, group: NDArray[np.int64]) -> Standing:
     """Judge each chain beside the group whose chains have most mass on average."""
-    mass = lately.log_mass
+    least, most = (lately.log_mass(pick) for pick in (np.minimum, np.maximum))
+    mass = (least + most) / 2
     means = [mass[group == g].mean() for g in range(group.max() + 1)]
     best = group == int(np.argmax(means))
     lower = lately.most + HOPELESS < lately.least[best].min()
-    lighter = mass + HOPELESS < mass[best].min()
+    lighter = most + HOPELESS < least[best].min()
     return Standing(best, ~best & lower & lighter)
 
 

@@ -28,9 +28,10 @@ class Session:
     """All that a run remembers.
 
     `window` counts the windows of warm-up that are over, `done` the transitions of each chain in the one that is on;
-    `learned` holds its draws (chain, U, x, q, ∇U), `settled` the divergences before trees had their size, `restarts`
-    the chains that were left behind; `kept` holds what was sampled, (chain, transition, columns + D), `counts` how many
-    transitions each chain has. One transition of `thin` is a draw; `judged` tells that `thin` is decided.
+    `learned` holds its draws (chain, U, q, ∇U), `settled` the divergences before trees had their size, `behind` for how
+    many windows in a row each chain has been left behind, `restarts` those that began again; `kept` holds what was
+    sampled, (chain, transition, columns + D), `counts` how many transitions each chain has. One transition of `thin` is a
+    draw; `judged` tells that `thin` is decided.
     """
 
     generator: Tensor
@@ -40,6 +41,7 @@ class Session:
     kept: Tensor
     counts: Tensor
     done: Tensor
+    behind: Tensor
     window: int = 0
     opened: int = 0
     gradients: int = 0

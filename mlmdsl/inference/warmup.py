@@ -2,7 +2,7 @@
 
 Chains begin alone, each with a step size of its own. At the end of each window those that have met (`inference.meeting`) are
 taken together: their transitions steer one step size, and their draws give the metric. A chain left behind teaches
-nothing; from the second window on it begins again where a chain of the best group is, and the run says so.
+nothing; after two windows in a row it begins again where a chain of the best group is, and the run says so.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mlmdsl.inference.tree import COLUMNS
 SETTLED_WINDOWS = 3
 """Windows after which trees have about the size they will keep."""
 PATIENCE = 2
-"""Windows after which a chain left behind begins again."""
+"""Windows in a row after which a chain left behind begins again."""
 
 
 class WarmUp:
@@ -55,6 +55,7 @@ class WarmUp:
             kept=stepper.like.new_zeros(settings.chains, settings.draws, len(COLUMNS) + self.dim),
             counts=torch.zeros(settings.chains, dtype=torch.int64, device=stepper.like.device),
             done=torch.zeros(settings.chains, dtype=torch.int64),
+            behind=torch.zeros(settings.chains, dtype=torch.int64),
             gradients=descended + searched + 2,
             warmup_s=perf_counter() - started,
         )
@@ -85,7 +86,7 @@ class WarmUp:
             x, gradient = settled[:, len(COLUMNS) :].chunk(2, 1)
             metric = session.metric
             place = [metric.position(x), metric.pushed(gradient)]
-            session.learned.append(torch.cat([chain[:, None].to(x), settled[:, POTENTIAL, None], x, *place], 1))
+            session.learned.append(torch.cat([chain[:, None].to(x), settled[:, POTENTIAL, None], *place], 1))
 
     def _close(self, session: Session, window: Window) -> None:
         """Learn the metric; begin new trees, since those that were growing have grown in the old one's coordinates."""
@@ -115,23 +116,25 @@ class WarmUp:
     def _look_around(self, session: Session, q: Tensor) -> tuple[Tensor, Tensor]:
         """Learn the metric from the chains that are not left behind; where those that are begin again; who has met."""
         learned = torch.cat(session.learned)
-        chain, x = learned[:, 0].long(), learned[:, 2 : 2 + self.dim]
-        numbers = chain.cpu().numpy(), -learned[:, 1].double().cpu().numpy(), x.double().cpu().numpy()
-        lately = seen_lately(*numbers, self.settings.chains)
+        chain, (place, slope) = learned[:, 0].long(), learned[:, 2:].chunk(2, 1)
+        whitened = [-learned[:, 1], session.metric.whitened(place), session.metric.pulled(slope)]
+        height, x, gradient = (each.double().cpu().numpy() for each in whitened)
+        lately = seen_lately(chain.cpu().numpy(), height, x, self.settings.chains, gradient)
         group = met(lately)
         stands = standing(lately, group)
         behind = torch.from_numpy(stands.behind).to(chain.device)
         session.learned = [learned[~behind[chain]]]
         centred = self._centred(session.learned[0], torch.from_numpy(group).to(chain.device))
         session.metric = estimate_metric(*centred) or session.metric
-        if session.window + 1 >= PATIENCE and stands.best.sum() > 1:
+        session.behind = torch.where(torch.from_numpy(stands.behind), session.behind + 1, 0)
+        if stands.best.sum() > 1:
             q, group = self._restarted(session, q, group, lately, stands)
         return q, torch.from_numpy(group)
 
     def _centred(self, learned: Tensor, group: Tensor) -> tuple[Tensor, Tensor]:
         """Positions and gradients less their means over each group's draws."""
         of, count = group[learned[:, 0].long()], int(group.max()) + 1
-        values = learned[:, 2 + self.dim :]
+        values = learned[:, 2:]
         number = torch.bincount(of, minlength=count).clamp(min=1).to(values)
         means = values.new_zeros(count, values.shape[1]).index_add_(0, of, values) / number[:, None]
         q, gradient = (values - means[of]).chunk(2, 1)
@@ -142,10 +145,10 @@ class WarmUp:
     ) -> tuple[Tensor, np.ndarray]:
         """Chains left behind at the places of chains of the best group, and of that group."""
         q, group, best = q.clone(), group.copy(), np.flatnonzero(stands.best)
-        for chain in np.flatnonzero(stands.behind):
+        for chain in np.flatnonzero(session.behind.numpy() >= PATIENCE):
             chance = torch.randint(len(best), (), generator=self.stepper.generator, device=q.device)
             other = int(best[int(chance)])
-            q[chain], group[chain] = q[other], group[other]
+            q[chain], group[chain], session.behind[chain] = q[other], group[other], 0
             heights = float(lately.mean[chain]), float(lately.mean[best].mean())
             session.restarts.append(Restart(int(chain), other, session.window, *heights))
         return q, np.unique(group, return_inverse=True)[1]
