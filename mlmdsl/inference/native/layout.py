@@ -9,6 +9,8 @@ from math import prod
 import torch
 from torch import Tensor
 
+from mlmdsl.inference.native.statements import place
+
 C_TYPES = {
     torch.float64: "double",
     torch.float32: "float",
@@ -22,7 +24,7 @@ C_TYPES = {
 class View:
     """Numbers of a buffer: element (i₀, i₁, …) is number offset + Σ iₖ·strides[k].
 
-    Each number is there once for every lane, unless the buffer is `shared` (see `lanes.h`).
+    Each number is there once for every lane, unless it is a constant (see `lanes.h`).
     """
 
     pointer: str
@@ -30,26 +32,22 @@ class View:
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     offset: int = 0
-    shared: bool = False
 
     @classmethod
-    def contiguous(cls, pointer: str, dtype: torch.dtype, shape: Iterable[int], shared: bool = False) -> View:
+    def contiguous(cls, pointer: str, dtype: torch.dtype, shape: Iterable[int]) -> View:
         """A whole buffer in row-major order."""
         sizes = tuple(shape)
         strides = tuple(prod(sizes[k + 1 :]) for k in range(len(sizes)))
-        return cls(pointer, dtype, sizes, strides, shared=shared)
+        return cls(pointer, dtype, sizes, strides)
 
     def at(self, index: Sequence[str]) -> str:
-        """The C expression of one element."""
+        """The mark of one element."""
         return self.element(zip(index, self.strides, strict=True))
 
     def element(self, terms: Iterable[tuple[str, int]]) -> str:
-        """The C expression of the element at offset + Σ index·stride, without what is 0."""
+        """The mark of the element at offset + Σ index·stride, without what is 0."""
         parts = [index if stride == 1 else f"{index}*{stride}" for index, stride in terms if stride and index != "0"]
-        if self.offset or not parts:
-            parts.append(str(self.offset))
-        place = " + ".join(parts)
-        return f"{self.pointer}[{place}]" if self.shared else f"LANE({self.pointer}, {place})"
+        return place(self.pointer, self.offset, " + ".join(parts))
 
     def expanded(self, shape: Sequence[int]) -> View:
         """Broadcast to a shape, as torch does it."""
@@ -90,7 +88,7 @@ class Formula:
     dtype: torch.dtype
 
     def at(self, index: Sequence[str]) -> str:
-        """The C expression of one element."""
+        """The C expression of one element, its places marked."""
         return self.template.format(*(leaf.at(index) for leaf in self.leaves))
 
 

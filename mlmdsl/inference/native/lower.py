@@ -21,10 +21,14 @@ from torch.fx import GraphModule, Node
 from mlmdsl.inference.native.layout import C_TYPES, Formula, Placed, Value, View, formula, fused, plain_nest, varies
 from mlmdsl.inference.native.operations import POWERS, TEMPLATES
 from mlmdsl.inference.native.rooms import Rooms
+from mlmdsl.inference.native.statements import MARKED, number, plain
 
 LONGEST_FORMULA = 600
 """Characters of a formula beyond which it is stored."""
 MOST_LEAVES = 8
+LONG = 2000
+"""Lines from which statements that are alike are written once: a C compiler's time grows faster than a function's length."""
+SIGNATURE = "(void *const *in, void *const *out, void *const *constant, char *work)"
 
 
 class Unsupported(Exception):
@@ -55,7 +59,8 @@ class Writer:
 
     def __init__(self, module: GraphModule, values: dict[Node, Any], lanes: int) -> None:
         self.module, self.values, self.lanes = module, values, lanes
-        self.lines: list[str] = []
+        self.declarations: list[str] = []
+        self.statements: list[str] = []
         self.done: dict[Node, Value] = {}
         self.constants: list[Tensor] = []
         self.work = 0
@@ -77,7 +82,7 @@ class Writer:
     def operand(self, argument: Any, shape: Sequence[int]) -> Formula:
         """An argument, tensor or number, broadcast to a shape."""
         if not isinstance(argument, Node):
-            return Formula(literal(argument), (), tuple(shape), torch.float64)
+            return Formula(number(literal(argument)), (), tuple(shape), torch.float64)
         value = self.done[argument]
         if isinstance(value, tuple):
             raise Unsupported("an operation on several values")
@@ -146,8 +151,13 @@ class Writer:
         self.assign(place, Formula(literal(number), (), place.shape, place.dtype))
 
     def emit(self, lines: Sequence[str]) -> None:
-        """Add statements."""
-        self.lines += lines
+        """Add the lines of one statement, which declares nothing that a later one reads."""
+        self.statements.append("\n".join(lines))
+
+    def declare(self, pointer: str, dtype: torch.dtype, given: str) -> None:
+        """What is given to the function: `in[0]`, `out[1]`, `constant[2]`."""
+        const = "" if given.startswith("out") else "const "
+        self.declarations.append(f"{const}{C_TYPES[dtype]} *restrict {pointer} = {given};")
 
 
 def literal(number: Any) -> str:
@@ -163,9 +173,9 @@ def literal(number: Any) -> str:
     raise Unsupported(f"an argument {number!r}")
 
 
-def lower(module: GraphModule, values: dict[Node, Any], name: str, lanes: int = 1) -> Function:
+def lower(module: GraphModule, values: dict[Node, Any], name: str, lanes: int = 1, long: int = LONG) -> Function:
     """The C function of a graph, for so many chains at once; `values` holds what each node computed in one run, for its
-    shape and dtype.
+    shape and dtype. It becomes a tape from so many lines on.
 
     Raises:
         Unsupported: an operation has no translation.
@@ -174,6 +184,7 @@ def lower(module: GraphModule, values: dict[Node, Any], name: str, lanes: int = 
     from mlmdsl.inference.native.linear import LINEAR
     from mlmdsl.inference.native.placed import PLACED
     from mlmdsl.inference.native.structure import STRUCTURE
+    from mlmdsl.inference.native.tape import tape
 
     table: dict[str, Lowering] = {**STRUCTURE, **PLACED, **INDEXING, **LINEAR}
     writer = Writer(module, values, lanes)
@@ -194,9 +205,16 @@ def lower(module: GraphModule, values: dict[Node, Any], name: str, lanes: int = 
             for read in last[node]:
                 writer.rooms.release(writer.done[read])
             writer.rooms.settle()
-    head = f"void {name}(void *const *in, void *const *out, void *const *constant, char *work)"
-    text = "\n".join([head, "{", *writer.rooms.lines, *writer.lines, "}", ""])
-    return Function(name, text, tuple(writer.constants), tuple(outputs), writer.rooms.workspace, writer.work)
+    written = straight if sum(each.count("\n") for each in writer.statements) < long else tape
+    text, constants, workspace = written(writer, name, SIGNATURE)
+    return Function(name, text, constants, tuple(outputs), workspace, writer.work)
+
+
+def straight(writer: Writer, name: str, signature: str) -> tuple[str, tuple[Tensor, ...], int]:
+    """The text of a function whose statements stand one after the other, its constants, its workspace."""
+    statements = (plain(each) for each in writer.statements)
+    lines = [f"void {name}{signature}", "{", *writer.rooms.lines, *writer.declarations, *statements, "}", ""]
+    return "\n".join(lines), tuple(writer.constants), writer.rooms.workspace
 
 
 def _last_readers(module: GraphModule) -> dict[Node, list[Node]]:
@@ -212,8 +230,7 @@ def _last_readers(module: GraphModule) -> dict[Node, list[Node]]:
 
 def _input(writer: Writer, node: Node, position: int) -> None:
     value = writer.values[node]
-    kind = C_TYPES[writer.dtype(node)]
-    writer.emit([f"const {kind} *restrict p{position} = in[{position}];"])
+    writer.declare(f"p{position}", writer.dtype(node), f"in[{position}]")
     writer.done[node] = View.contiguous(f"p{position}", value.dtype, value.shape)
 
 
@@ -221,15 +238,15 @@ def _constant(writer: Writer, node: Node) -> None:
     value = writer.values[node].contiguous()
     position = len(writer.constants)
     writer.constants.append(value)
-    writer.emit([f"const {C_TYPES[writer.dtype(node)]} *restrict k{position} = constant[{position}];"])
-    writer.done[node] = View.contiguous(f"k{position}", value.dtype, value.shape, shared=True)
+    writer.declare(f"k{position}", writer.dtype(node), f"constant[{position}]")
+    writer.done[node] = View.contiguous(f"k{position}", value.dtype, value.shape)
 
 
 def _outputs(writer: Writer, node: Node) -> list[tuple[tuple[int, ...], torch.dtype]]:
     found = []
     for position, argument in enumerate(node.args[0]):  # type: ignore[arg-type]
         shape, dtype = writer.shape(argument), writer.dtype(argument)
-        writer.emit([f"{C_TYPES[dtype]} *restrict r{position} = out[{position}];"])
+        writer.declare(f"r{position}", dtype, f"out[{position}]")
         writer.assign(View.contiguous(f"r{position}", dtype, shape), writer.operand(argument, shape))
         found.append((shape, dtype))
     return found
@@ -261,7 +278,7 @@ def elementwise(writer: Writer, node: Node, name: str) -> Value:
         inverse = _combined("(1.0 / {0})", operands[1:], shape, torch.float64)
         template, operands[1], arguments[1] = TEMPLATES["mul"], formula(writer.keep(inverse)), None
     made = _combined(template, operands, shape, dtype)
-    if len(made.template) > LONGEST_FORMULA or len(made.leaves) > MOST_LEAVES:
+    if _length(made.template) > LONGEST_FORMULA or len(made.leaves) > MOST_LEAVES:
         stored = [writer.stored(a) if isinstance(a, Node) else None for a in arguments]
         parts = [
             operand if view is None else formula(view.expanded(shape))
@@ -269,6 +286,11 @@ def elementwise(writer: Writer, node: Node, name: str) -> Value:
         ]
         made = _combined(template, parts, shape, dtype)
     return made if _is_inlined(node, shape, dtype) else writer.keep(made)
+
+
+def _length(template: str) -> int:
+    """Characters of a formula, marks aside."""
+    return len(template) - MARKED * template.count("‹")
 
 
 def _is_one_number(value: Formula) -> bool:

@@ -5,7 +5,7 @@ The fewer bytes a gradient touches, the more of them stay in the processor's nea
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 
 import torch
@@ -28,16 +28,21 @@ class Rooms:
         self.workspace = 0
         self._sizes: dict[str, tuple[torch.dtype, int]] = {}
         self._readers: Counter[str] = Counter()
-        self._free: list[str] = []
+        self._free: dict[tuple[torch.dtype, int], deque[str]] = {}
         self._touched: set[str] = set()
 
     def take(self, dtype: torch.dtype, count: int) -> str:
         """The name of an array with room for `count` numbers."""
-        fitting = [name for name in self._free if self._fits(name, dtype, count)]
-        name = min(fitting, key=lambda name: self._sizes[name][1]) if fitting else self._declared(dtype, count)
-        if fitting:
-            self._free.remove(name)
+        fitting = [size for kind, size in self._free if kind == dtype and count <= size <= MOST_WASTE * count]
+        name = self._again(dtype, min(fitting)) if fitting else self._declared(dtype, count)
         self._touched.add(name)
+        return name
+
+    def _again(self, dtype: torch.dtype, size: int) -> str:
+        free = self._free[dtype, size]
+        name = free.popleft()
+        if not free:
+            del self._free[dtype, size]
         return name
 
     def hold(self, value: Value) -> None:
@@ -51,12 +56,18 @@ class Rooms:
 
     def settle(self) -> None:
         """The statements for a node are written: what they alone needed is free."""
-        self._free += sorted(name for name in self._touched if self._readers[name] == 0)
+        for name in sorted(name for name in self._touched if self._readers[name] == 0):
+            self._free.setdefault(self._sizes[name], deque()).append(name)
         self._touched.clear()
 
-    def _fits(self, name: str, dtype: torch.dtype, count: int) -> bool:
-        kind, size = self._sizes[name]
-        return kind == dtype and count <= size <= MOST_WASTE * count
+    def places(self) -> tuple[dict[str, tuple[torch.dtype, int]], int]:
+        """Where each array lies if all are in the workspace, local ones too: its type, and how many numbers of that type
+        come before it; and the bytes of all. Both are for one lane."""
+        found, end = {}, 0
+        for name, (dtype, count) in self._sizes.items():
+            found[name] = dtype, end // dtype.itemsize
+            end += -(-count * dtype.itemsize // 8) * 8
+        return found, end
 
     def _declared(self, dtype: torch.dtype, count: int) -> str:
         name, kind = f"t{len(self._sizes)}", C_TYPES[dtype]

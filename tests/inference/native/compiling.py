@@ -16,14 +16,16 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from mlmdsl.inference.graph import recorded_values, simplify
 from mlmdsl.inference.native.build import build
 from mlmdsl.inference.native.gradient import heads, pointers
-from mlmdsl.inference.native.lower import Function, lower
+from mlmdsl.inference.native.lower import LONG, Function, lower
 
 Case = tuple[Callable[..., Any], Sequence[Tensor]]
 Found = list[tuple[Sequence[Tensor], tuple[Tensor, ...]]]
 """For each lane, the arguments and what the compiled function made of them."""
 
 
-def lowered(function: Callable[..., Any], inputs: Sequence[Tensor], name: str, lanes: int = 1) -> Function:
+def lowered(
+    function: Callable[..., Any], inputs: Sequence[Tensor], name: str, lanes: int = 1, long: int = LONG
+) -> Function:
     """The C function of a function of tensors."""
 
     def several(*tensors: Tensor) -> tuple[Tensor, ...]:
@@ -33,12 +35,12 @@ def lowered(function: Callable[..., Any], inputs: Sequence[Tensor], name: str, l
     functional = torch.func.functionalize(several, remove="mutations")
     graph = make_fx(lambda *tensors: functional(*tensors))(*inputs)
     graph = simplify(graph, inputs)
-    return lower(graph, recorded_values(graph, inputs), name, lanes)
+    return lower(graph, recorded_values(graph, inputs), name, lanes, long)
 
 
-def outputs(cases: Mapping[str, Case], lanes: int = 1) -> dict[str, Found]:
-    """What the compiled form of each case computes, from one library for all."""
-    functions = {key: lowered(*case, f"f{k}", lanes) for k, (key, case) in enumerate(cases.items())}
+def outputs(cases: Mapping[str, Case], lanes: int = 1, long: int = LONG) -> dict[str, Found]:
+    """What the compiled form of each case computes, from one library for all; those of so many lines are tapes."""
+    functions = {key: lowered(*case, f"f{k}", lanes, long) for k, (key, case) in enumerate(cases.items())}
     text = heads(torch.float64, lanes) + "\n".join(function.text for function in functions.values())
     library = build(text).load()
     return {key: _called(library, function, cases[key][1], lanes) for key, function in functions.items()}
