@@ -275,6 +275,8 @@ def _reduction(cx: Context, row: Function, args: Sequence[Value], keywords: Keyw
     if x.type.element == "text":
         verify_readable(cx, x, part(node, 0))
         cx.fail(node, f"{row.name} needs numbers, found text")
+    if row.name in ("maximum", "minimum") and any(axis.size == 0 for axis in x.type.axes):
+        cx.fail(node, f"there is no {row.name} of nothing: the array has no elements")
     known = known_call(cx, row.name, [x, *args[1:]], keywords, node)
     type_, options = _reduced_type(cx, row, x, args, keywords, node)
     if isinstance(known, Array):

@@ -318,6 +318,8 @@ def _sequence(
         with cx.attempt():
             item = item_at(cx, iterable, counter, node)
             test = _condition(cx, node, condition([item])) if condition else None
+            if test is not None and test.type.loops:
+                raise Carried
             with cx.branch(test, True) if test is not None else nullcontext():
                 value = body([item])
     except NeedsValues:

@@ -353,9 +353,26 @@ def _sequence(em: Emitter, expr: ir.Sequence) -> Code:
     tests = [em.code(expr.condition)] if expr.condition is not None else []
     part = ast.comprehension(target, range_code(em, expr.start, expr.stop, expr.step), tests, 0)
     made = ast.ListComp(item, [part])
+    if not _has_items(expr):
+        sizes = [em.size(axis) for axis in (*expr.type.loops, *expr.body.type.axes)]
+        sizes.insert(len(expr.type.loops), literal(0))
+        stacked = form(
+            "runtime.stack_items({0}, {1}, {2})", made, ast.Tuple(sizes, ast.Load()), literal(-1 - expr.body.type.rank)
+        )
+        cast(ast.Call, stacked).keywords.append(ast.keyword(None, name("REAL")))
+        return stacked
     if expr.type.loops:
         return form("torch.stack({0}, {1})", made, literal(-1 - expr.body.type.rank))
     return form("torch.stack({0})", made)
+
+
+def _has_items(expr: ir.Sequence) -> bool:
+    """Whether a comprehension is known to have an item."""
+    ends = (expr.start, expr.stop, expr.step)
+    start, stop, step = (end.value if isinstance(end, ir.Const) else None for end in ends)
+    if expr.condition is not None or not (isinstance(start, int) and isinstance(stop, int) and isinstance(step, int)):
+        return False
+    return len(range(start, stop + (1 if step > 0 else -1), step)) > 0
 
 
 def range_code(em: Emitter, start: ir.Expr, stop: ir.Expr, step: ir.Expr) -> Code:

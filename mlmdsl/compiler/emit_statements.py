@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from mlmdsl.compiler import ir
@@ -52,17 +52,25 @@ def samples_of(body: Sequence[ir.Statement]) -> list[ir.Sample]:
     return [statement for statement in ir.statements(body) if isinstance(statement, ir.Sample)]
 
 
-def _changing_reals(body: Sequence[ir.Statement]) -> frozenset[str]:
-    """Names that several statements define and that are not whole numbers of the data: tensors from the start."""
+def _changing_reals(em: Emitter, model: ir.Model) -> frozenset[str]:
+    """Names that several statements define, one of them not by a number of Python's own: tensors from the start."""
     values: dict[str, list[ir.Expr]] = {}
-    for statement in ir.statements(body):
+    variables = {node.variable for node in ir.statements(model.body) if isinstance(node, ir.Loop)}
+    for statement in ir.statements(model.body):
         if isinstance(statement, ir.Let | ir.SetIndex):
             values.setdefault(statement.name, []).append(statement.value)
-    return frozenset(
-        name
-        for name, found in values.items()
-        if len(found) > 1 and not all(value.type.element == "int" and ir.is_data(value) for value in found)
-    )
+    numbers = {name for name, found in values.items() if all(_is_whole(value) for value in found)}
+    while True:
+        assumed = replace(em, python_numbers=em.python_numbers | variables | numbers)
+        kept = {name for name in numbers if all(assumed.is_python(value) for value in values[name])}
+        if kept == numbers:
+            return frozenset(name for name, found in values.items() if len(found) > 1 and name not in numbers)
+        numbers = kept
+
+
+def _is_whole(value: ir.Expr) -> bool:
+    """Whether a value is a whole number of the data."""
+    return value.type.element == "int" and ir.is_data(value)
 
 
 _NEEDS_DATA = "the program depends on the data here: bind them, or give `--data FILE`"
@@ -78,7 +86,7 @@ class Body:
         self.plate_names: set[str] = set()
         self.factors = 0
         self.variables: tuple[str, ...] = ()
-        self.changing = _changing_reals(model.body)
+        self.changing = _changing_reals(em, model)
         self.suffixes = site_suffixes(model.body)
         samples = samples_of(model.body)
         self.site_names = frozenset(sample.target for sample in samples)

@@ -1,7 +1,7 @@
 """The library that emitted Pyro programs import: distributions Pyro lacks, in Distributions.jl's conventions."""
 
 from .affine import LocationScale
-from .arrays import OutsideError, add_at, at, set_index, whole_numbers
+from .arrays import OutsideError, add_at, at, set_index, stack_items, whole_numbers
 from .categorical import Categorical, OrderedLogistic
 from .cdf import log_tails
 from .censoring import Censored
@@ -68,6 +68,7 @@ __all__ = [
     "row_statistics",
     "sample_missing",
     "set_index",
+    "stack_items",
     "symmetric",
     "whole_numbers",
 ]

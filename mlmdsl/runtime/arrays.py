@@ -3,6 +3,7 @@
 In-place assignment breaks autograd's memory of the old values and cannot be mapped over chains.
 """
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import torch
@@ -80,6 +81,13 @@ def add_at(x: Tensor, value: Tensor, *index: Tensor) -> Tensor:
     terms = value.expand(positions.shape).reshape(-1)
     flat = x.reshape(-1).to(torch.result_type(x, value))
     return torch.index_put(flat, (positions.reshape(-1),), terms.to(flat.dtype), accumulate=True).reshape(x.shape)
+
+
+def stack_items(
+    items: Sequence[Tensor], empty: tuple[int, ...], dim: int, dtype: torch.dtype | None = None, device: str = "cpu"
+) -> Tensor:
+    """torch.stack(items, dim); of no items, an array of the shape `empty`."""
+    return torch.stack(list(items), dim) if items else torch.zeros(empty, dtype=dtype, device=device)
 
 
 def whole_numbers(text: str, device: str | None = None) -> Tensor:

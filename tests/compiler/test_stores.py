@@ -75,3 +75,23 @@ def test_a_condition_that_is_a_number_is_refused(condition: str) -> None:
     text = f"@model function m(y)\na ~ Normal(0, 1)\nr := sum([1 for n in 1:2 if {condition}])\nend"
     with pytest.raises(SpecError, match="truth value"):
         tracked(text, "r", {"a": 0.5}, y=np.array([1.5, 2.5]))
+
+
+COUNTED = [
+    ("data added up in two loops", "t = 0\nrun = zeros(3)\nfor i in 1:3\n for s in 1:2\n  t += 1\n end\n run[i] = t\nend\nr := run", [2, 4, 6]),
+    ("whole numbers of a column", "t = 0\nrun = zeros(2)\nfor i in 1:2\n t += c[i]\n run[i] = t\nend\nr := run", [3, 7]),
+    ("a sum of nothing", "r := sum([v for v in y if y[1] > 9])", 0.0),
+    ("sums of some or nothing", "r := [sum([v for v in y if v > k]) for k in 1:4]", [7.5, 6.0, 3.5, 0.0]),
+    ("a condition on a parameter in a loop", "s = zeros(2)\nfor i in 1:2\n s[i] = sum([1 for v in y if i > a + v])\nend\nr := s", [0, 0]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "wanted"), [case[1:] for case in COUNTED], ids=[case[0] for case in COUNTED])
+def test_counted(body: str, wanted: Any) -> None:
+    text = f"@model function m(y, c)\na ~ Normal(0, 1)\n{body}\nend"
+    assert tracked(text, "r", {"a": 0.5}, y=np.array([1.5, 2.5, 3.5]), c=np.array([3, 4])).tolist() == wanted
+
+
+def test_there_is_no_maximum_of_nothing() -> None:
+    with pytest.raises(SpecError, match="no maximum of nothing"):
+        tracked("@model function m()\na ~ Normal(0, 1)\nr := maximum(a for l in 2:1)\nend", "r", {"a": 0.5})

@@ -85,9 +85,19 @@ def compiled(program: Program) -> Compiled:
     try:
         return _run(run, program.values, sequential)
     except Exception as error:
-        located = isinstance(error, mlmdsl.MlmError) or bool(getattr(error, "__notes__", None))
-        message = f"running: {type(error).__name__}: {error} {getattr(error, '__notes__', '')}"
+        notes = _notes(error)
+        located = isinstance(error, mlmdsl.MlmError) or (isinstance(error, ValueError) and bool(notes))
+        message = f"running: {type(error).__name__}: {error} {notes}"
         return Compiled("error" if located else "crash", message=message, sequential=sequential)
+
+
+def _notes(error: BaseException | None) -> list[str]:
+    """Where in the spec an error was raised: notes of it, or of what is behind it (Pyro raises its own on the way out)."""
+    while error is not None:
+        if notes := getattr(error, "__notes__", None):
+            return list(notes)
+        error = error.__cause__
+    return []
 
 
 def _run(run: Any, values: dict[str, Any], sequential: bool) -> Compiled:
