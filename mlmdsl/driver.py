@@ -5,6 +5,7 @@ Three immutable steps: a `Spec` is what was written, `bind` gives a `Bound` with
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,6 +22,7 @@ from mlmdsl.compiler.show import show_checked, show_ir, show_tree
 from mlmdsl.compiler.values import Tensor
 from mlmdsl.data.bind import Arguments, bind_arguments, used_columns
 from mlmdsl.data.dialect import Writing
+from mlmdsl.data.frames import to_table, verify_keywords
 from mlmdsl.data.notes import notes_on
 from mlmdsl.data.reading import is_url
 from mlmdsl.data.tables import Table, read_table
@@ -35,7 +37,6 @@ from mlmdsl.library import shipped
 from mlmdsl.program import executable, fingerprints, tensors
 
 if TYPE_CHECKING:
-    import pandas as pd
     import torch
 
     from mlmdsl.inference.centring import Centring
@@ -146,7 +147,7 @@ class Spec:
         self,
         name: Stage,
         model: str | None = None,
-        data: str | Path | pd.DataFrame | Table | None = None,
+        data: Any = None,
         settings: Mapping[str, Any] | None = None,
         dtype: DType = "float64",
         device: str = "cpu",
@@ -175,19 +176,15 @@ class Spec:
         """The Pyro program, as Python text."""
         return self.stage("pyro", model)
 
-    def table(
-        self, data: str | Path | pd.DataFrame | Table | None = None, used: Collection[str] | None = None
-    ) -> Table | None:
+    def table(self, data: Any = None, used: Collection[str] | None = None) -> Table | None:
         """The table given, or the one that the `@data` block names; None where neither is there.
 
         Of a file only the columns that are `used` are read, all where that is None.
         """
-        if isinstance(data, Table):
-            return data
-        if isinstance(data, str | Path):
-            return read_table(data, used=used, network=self.network, writing=self._writing())
+        if isinstance(data, str | os.PathLike):
+            return read_table(os.fspath(data), used=used, network=self.network, writing=self._writing())
         if data is not None:
-            return Table.from_pandas(data) if hasattr(data, "iloc") else Table.from_mapping(dict(data))
+            return to_table(data, used)
         block = self.tree.data
         if block is None or block.path is None:
             return None
@@ -222,26 +219,36 @@ class Spec:
 
     def bind(
         self,
-        data: str | Path | pd.DataFrame | Table | None = None,
+        data: Any = None,
+        /,
         *,
         model: str | None = None,
         settings: Mapping[str, Any] | None = None,
-        **arguments: Any,
+        arguments: Mapping[str, Any] | None = None,
+        **given: Any,
     ) -> Bound:
         """The model with its data: a table for the `@data` block, or the arguments by name (None for `missing`).
+
+        A table is a path, an address, a DataFrame of any library, an Arrow table, or a mapping of columns. `arguments` takes
+        those whose names are keywords here: `bind(arguments={"model": …})`. `settings` are keyword arguments of the model.
 
         Raises:
             SpecError, DataError: with every fault found, before anything is sampled.
         """
+        verify_keywords(model, settings=settings, arguments=arguments)
         chosen = self.model(model)
+        names = {param.name for param in (*chosen.params, *chosen.keywords)}
+        if data is None and "data" not in names:
+            data = given.pop("data", None)
+        values = {**{str(name): value for name, value in (arguments or {}).items()}, **given}
         positional = {param.name for param in chosen.params if param.default is None}
-        is_given = data is None and positional and positional <= arguments.keys()
+        is_given = data is None and positional and positional <= values.keys()
         table = None if is_given else self.table(data, used_columns(self.tree, chosen))
-        if table is None and not arguments and self.tree.data is not None:
+        if table is None and not values and self.tree.data is not None:
             hint = "give one with `--data`, or as the first argument of `bind`"
             raise DataError([Diagnostic("the `@data` block names no table", self.tree.data.span, hint)], self.source)
         started = perf_counter()
-        bound = bind_arguments(self.source, self.tree, chosen, table, arguments, settings or {})
+        bound = bind_arguments(self.source, self.tree, chosen, table, values, settings or {})
         lowered = self._lowered(chosen, bound)
         return Bound(self, chosen, table, bound, lowered, perf_counter() - started)
 
@@ -282,6 +289,10 @@ class Bound:
     lowered: Lowered
     lower_s: float = 0.0
     _programs: dict[tuple[str, ...], Callable[[], Any]] = field(default_factory=dict, compare=False, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle holds: programs are made anew where they are run."""
+        return {**self.__dict__, "_programs": {}}
 
     @property
     def model_name(self) -> str:

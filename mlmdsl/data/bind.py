@@ -18,7 +18,8 @@ from mlmdsl.compiler.elementwise import known_tensor, known_type
 from mlmdsl.compiler.lower import new_context, raise_diagnostics
 from mlmdsl.compiler.operators import tensor
 from mlmdsl.compiler.values import Absent, Nothing, RangeValue, Tensor, TupleValue, Value, describe
-from mlmdsl.data.conversion import ROW, to_array
+from mlmdsl.data.conversion import ROW
+from mlmdsl.data.frames import given_array, plain_value
 from mlmdsl.data.tables import Table
 from mlmdsl.data.uses import by_use
 from mlmdsl.language import tree
@@ -200,6 +201,7 @@ def _given_values(model: tree.ModelDef, given: Mapping[str, Any]) -> dict[str, V
     names = [param.name for param in (*model.params, *model.keywords)]
     values: dict[str, Value] = {}
     for name, value in given.items():
+        name = str(name)
         if name not in names:
             hint = did_you_mean(name, names) or f"its arguments: {', '.join(names)}"
             raise DataError([Diagnostic(f"the model `{model.name}` has no argument `{name}`", hint=hint)])
@@ -209,12 +211,13 @@ def _given_values(model: tree.ModelDef, given: Mapping[str, Any]) -> dict[str, V
 
 def given_value(name: str, value: Any) -> Value:
     """A Python value as an argument."""
+    value = plain_value(name, value)
     if value is None or (isinstance(value, str) and value == "missing"):
         return Absent(name)
     if isinstance(value, str | bool | int | float):
         number: Scalar = value
         return Tensor(ir.Ref(name, known_type(number), data=True), number)
-    array = to_array(name, value)
+    array = given_array(name, value)
     if not isinstance(array, Array):
         return Tensor(ir.Ref(name, known_type(array), data=True), array)
     return column_value(name, array)

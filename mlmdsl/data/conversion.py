@@ -9,6 +9,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,15 +34,17 @@ ROW = "row"
 
 def to_array(name: str, values: Any, axes: Sequence[Axis] | None = None) -> Array:
     """What a caller passes under a name, as an Array: a list (None is missing), a (masked) array or tensor of any
-    shape, a pandas Series or DataFrame.
+    shape, a pandas Series or DataFrame, a column of Arrow or polars.
 
     Raises:
         DataError: NaN or Inf, values of mixed kinds, something that is no array at all.
     """
     if isinstance(values, Array):
         return values
-    if _is_series(values):
+    if is_pandas(values, 1):
         return _from_series(name, values)
+    if is_arrow(values) and getattr(values, "ndim", 1) == 1 and not hasattr(values, "columns"):
+        return _from_arrow_values(name, values)
     data, missing = _plain_values(name, values)
     if data.ndim == 0:
         raise data_error(f"`{name}` is a single value where an array is needed")
@@ -64,9 +69,29 @@ def nfc(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _is_series(values: Any) -> bool:
-    """Whether a value is pandas' (a Series, an Index, a Categorical), without importing pandas for one that is not."""
-    return type(values).__module__.split(".")[0] == "pandas" and getattr(values, "ndim", 0) == 1
+def is_pandas(values: Any, dimensions: int) -> bool:
+    """Whether a value is pandas' (a DataFrame; a Series, an Index, a Categorical), or of a class that is derived from one,
+    without importing pandas for one that is not."""
+    homes = {kind.__module__.split(".")[0] for kind in type(values).__mro__}
+    return "pandas" in homes and getattr(values, "ndim", 0) == dimensions
+
+
+def is_arrow(values: Any) -> bool:
+    """Whether a value speaks Arrow's PyCapsule interface: a frame or a column of pyarrow, polars and others."""
+    return hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__")
+
+
+def _from_arrow_values(name: str, values: Any) -> Array:
+    """A column that speaks Arrow; null is missing."""
+    import pyarrow as pa
+
+    try:
+        data = (
+            pa.chunked_array(values) if hasattr(values, "__arrow_c_stream__") else pa.chunked_array([pa.array(values)])
+        )
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise data_error(f"`{name}`: {' '.join(str(part) for part in error.args)}") from error
+    return from_arrow(nfc(name), data)
 
 
 def _from_series(name: str, values: Any) -> Array:
@@ -103,7 +128,7 @@ def _as_numpy(values: Any) -> npt.NDArray[Any]:
 
 def _from_objects(name: str, data: npt.NDArray[Any], mask: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
     """Python objects of one kind as an array of that kind; blank where masked."""
-    known = data[~mask].tolist()
+    known = [_simple(value) for value in data[~mask].tolist()]
     kinds = {_kind(value) for value in known}
     if len(kinds) > 1 or "other" in kinds:
         found = ", ".join(sorted({type(value).__name__ for value in known}))
@@ -114,6 +139,15 @@ def _from_objects(name: str, data: npt.NDArray[Any], mask: npt.NDArray[np.bool_]
     result = np.full(data.shape, "" if kinds == {"text"} else 0, dtype=filled.dtype)
     result[~mask] = filled
     return result
+
+
+def _simple(value: Any) -> Any:
+    """A fraction as a float, a date as text, a number in an array or tensor without dimensions as it is."""
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item") and not isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Decimal | Fraction):
+        return float(value)
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _kind(value: object) -> str:

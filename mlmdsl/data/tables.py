@@ -61,6 +61,13 @@ class Table:
     names: tuple[str, ...]
     rows: int
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle holds."""
+        return {**self.__dict__, "columns": dict(self.columns)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, columns=MappingProxyType(state["columns"]))
+
     def column(self, name: str) -> Array:
         """The column of that name.
 
@@ -79,8 +86,10 @@ class Table:
         return [_summary(name, column) for name, column in self.columns.items()]
 
     @classmethod
-    def from_pandas(cls, frame: pd.DataFrame, name: str = "the DataFrame") -> Table:
-        """The columns of a DataFrame (its index is left out); NaN and None are missing.
+    def from_pandas(
+        cls, frame: pd.DataFrame, name: str = "the DataFrame", used: Collection[str] | None = None
+    ) -> Table:
+        """The columns of a DataFrame (its index is left out), those `used` or all; NaN and None are missing.
 
         Raises:
             DataError: no rows, two columns of one name, a column of mixed kinds, an infinite number.
@@ -89,11 +98,27 @@ class Table:
 
         _check_names(map(str, frame.columns), name)
         plain = frame.set_axis([str(column) for column in frame.columns], axis=1)
+        names = tuple(nfc(column) for column in plain.columns)
+        plain = plain[[column for column in plain.columns if used is None or nfc(column) in used]]
         try:
             arrow = pa.Table.from_pandas(plain, preserve_index=False)
         except (pa.ArrowException, ValueError, TypeError) as error:
             raise data_error(f"{name}: {' '.join(str(part) for part in error.args)}") from error
-        return _from_arrow(arrow, name)
+        columns = {nfc(column): from_arrow(nfc(column), arrow.column(column)) for column in arrow.column_names}
+        return _table(columns, name, names, len(frame))
+
+    @classmethod
+    def from_arrow(cls, arrow: pa.Table, name: str = "the table", used: Collection[str] | None = None) -> Table:
+        """The columns of an Arrow table, those `used` or all; null is missing, and pandas' stored index is left out.
+
+        Raises:
+            DataError: no rows, two columns of one name, NaN or Inf.
+        """
+        names = [column for column in arrow.column_names if _is_data(column)]
+        _check_names(names, name)
+        wanted = [column for column in names if used is None or nfc(column) in used]
+        columns = {nfc(column): from_arrow(nfc(column), arrow.column(column)) for column in wanted}
+        return _table(columns, name, tuple(map(nfc, names)), arrow.num_rows)
 
     @classmethod
     def from_mapping(cls, columns: Mapping[str, Any], name: str = "the data") -> Table:
@@ -177,14 +202,6 @@ def _read_columns(
 def _is_data(name: str) -> bool:
     """Whether a column is the table's own: pandas' stored index is not."""
     return not (name.startswith("__index_level_") and name.endswith("__"))
-
-
-def _from_arrow(arrow: pa.Table, name: str) -> Table:
-    """The columns of an Arrow table; pandas' stored index is left out."""
-    names = [name for name in arrow.column_names if _is_data(name)]
-    _check_names(names, name)
-    columns = {nfc(column): from_arrow(nfc(column), arrow.column(column)) for column in names}
-    return _table(columns, name)
 
 
 # ── the whole table ──────────────────────────────────────────────────────────────────────────────────────────────────

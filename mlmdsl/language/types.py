@@ -73,6 +73,10 @@ class Extent(int):
         extent.axis = axis
         return extent
 
+    def __getnewargs__(self) -> tuple[Axis, int]:  # type: ignore[override]
+        """What a copy or a pickle is made of."""
+        return self.axis, int(self)
+
 
 class Symbol(str):
     """A symbol, `:last`; elsewhere it is its text."""
