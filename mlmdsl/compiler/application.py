@@ -14,6 +14,7 @@ from mlmdsl.compiler.families import family_draw
 from mlmdsl.compiler.indexing import index
 from mlmdsl.compiler.nested import unfilled
 from mlmdsl.compiler.operators import binary, tensor, unary
+from mlmdsl.compiler.references import viewed
 from mlmdsl.compiler.special import special_call
 from mlmdsl.compiler.values import (
     Absent,
@@ -60,7 +61,8 @@ def lower_call(cx: Context, node: tree.Call) -> Value:
     if _is_name(node.function, ("ismissing", "coalesce")) and node.args:
         return _of_missing(cx, node)
     if isinstance(node.function, tree.Name) and node.function.id == "view" and "view" not in cx.scope and node.args:
-        return index(cx, cx.expr(node.args[0]), node.args[1:], node)
+        base = cx.expr(node.args[0])
+        return viewed(index(cx, base, node.args[1:], node), base)
     if len(node.args) == 1 and isinstance(node.args[0], tree.Splat) and _is_name(node.function, ("hcat", "vcat")):
         joined = [_callee(cx, node.function), cx.expr(node.args[0].operand)]
         return call_function(cx, FUNCTIONS["reduce"], joined, {}, False, node)

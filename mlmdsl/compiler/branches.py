@@ -16,6 +16,7 @@ from mlmdsl.compiler.elementwise import verify_condition
 from mlmdsl.compiler.loops import prepare_carried
 from mlmdsl.compiler.operators import tensor
 from mlmdsl.compiler.parts import asks_missing, divide_by_truth, settled_condition
+from mlmdsl.compiler.references import at_home
 from mlmdsl.compiler.statements import lower_block, lower_statement
 from mlmdsl.compiler.values import Tensor, describe
 from mlmdsl.language import tree
@@ -91,7 +92,8 @@ def _either(cx: Context, one: Tensor, other: Tensor, node: tree.Node) -> Tensor:
     element: ir.Element = one.type.element if one.type.element == other.type.element else "real"
     low, high = min(one.type.low, other.type.low), max(one.type.high, other.type.high)
     type_ = ir.Type(element, one.type.loops, one.type.axes, low, high)
-    return Tensor(ir.Ref(one.expr.name, type_, data=one.is_data and other.is_data))
+    home = one.home if one.home is other.home else None
+    return at_home(Tensor(ir.Ref(one.expr.name, type_, data=one.is_data and other.is_data), home=home))
 
 
 # ── conditions that vary with the iteration ──────────────────────────────────────────────────────────────────────────

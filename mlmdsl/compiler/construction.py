@@ -14,6 +14,7 @@ from mlmdsl.compiler.indexing import axis_size, vectorized
 from mlmdsl.compiler.labels import joined_levels, side_by_side, with_levels
 from mlmdsl.compiler.operators import binary, tensor
 from mlmdsl.compiler.parts import settled_size
+from mlmdsl.compiler.references import apart, viewed
 from mlmdsl.compiler.values import (
     Draw,
     Nothing,
@@ -87,7 +88,7 @@ def _undefined(cx: Context, row: Function, args: Sequence[Value], keywords: Keyw
             columns = with_known(ir.Call("hcat", tuple(part.expr for part in parts), type_), known)
             return with_levels(columns, side_by_side(parts))
         return _hcat(cx, row, args, keywords, node)
-    return tensor(cx, args[0], node)
+    return apart(tensor(cx, args[0], node))
 
 
 def _identity_matrix(cx: Context, identity: ScaledIdentity, sizes: Sequence[Value], node: tree.Node) -> Tensor:
@@ -179,7 +180,7 @@ def _reshape(cx: Context, row: Function, args: Sequence[Value], keywords: Keywor
             f"reshape keeps the number of elements: {_product(counts[1])} of them do not fill {_product(counts[0])}",
         )
     type_ = ir.Type(x.type.element, x.type.loops, axes, x.type.low, x.type.high)
-    return with_known(ir.Call("reshape", (x.expr, *(size.expr for size in sizes)), type_), known)
+    return viewed(with_known(ir.Call("reshape", (x.expr, *(size.expr for size in sizes)), type_), known), x)
 
 
 def _rest(cx: Context, x: Tensor, given: Sequence[Value], node: tree.Node) -> Value:
@@ -206,7 +207,7 @@ def _vec(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, 
     x = tensor(cx, args[0], node)
     if x.rank == 0:
         cx.fail(node, f"vec is for arrays, found {describe(x)}")
-    return vectorized(cx, x)
+    return vectorized(cx, x) if x.rank == 1 else viewed(vectorized(cx, x), x)
 
 
 def _repeat(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
@@ -265,7 +266,7 @@ def _convert(cx: Context, row: Function, args: Sequence[Value], keywords: Keywor
     """`Float64(x)`, `Int(x)`."""
     x = tensor(cx, args[0], node)
     if row.name == "Float64":
-        return x
+        return apart(x)
     type_ = ir.Type("int", x.type.loops, x.type.axes, x.type.low, x.type.high)
     if isinstance(x.known, float) and not x.known.is_integer():
         cx.fail(node, f"`Int` of {x.known:g}, which is not a whole number", "write `round(Int, x)`")

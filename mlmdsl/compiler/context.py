@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.values import Tensor, Unknown, Value
+from mlmdsl.compiler.values import Home, Tensor, Unknown, Value
 from mlmdsl.language import julia, tree
 from mlmdsl.language.errors import Diagnostic
 from mlmdsl.language.source import Source, Span
@@ -118,6 +118,16 @@ class Context:
     """The levels that indexed an axis first."""
     given: set[tuple[str, object]] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
+    frames: list[tuple[dict[str, Value], bool]] = field(default_factory=list)
+    """The scopes of the callers around, and whether each call stands in a loop, a branch or a comprehension."""
+    bodies: list[tuple[tree.Statement, ...]] = field(default_factory=list)
+    """The bodies of the sequential loops around."""
+    copies: list[tuple[Home, Home]] = field(default_factory=list)
+    """Arrays that are one in Julia and two in the program."""
+    parameters: set[Home] = field(default_factory=set)
+    """The arrays that a `~` gave their value."""
+    iterating: tuple[str, ...] = ()
+    """The names that loops around give a value."""
     places: dict[str, str] = field(default_factory=dict)
     """Names of the program whose value a sequential loop or a branch changes, and the author's names for them."""
     drawn: set[str] = field(default_factory=set)
@@ -261,7 +271,11 @@ class Context:
             self.unrolled,
             self.parted,
             self.known.copy(),
+            list(self.copies),
+            list(self.bodies),
+            list(self.frames),
         )
+        outside = [(scope, dict(scope)) for scope, _ in self.frames]
         try:
             yield
         except Exception:
@@ -287,7 +301,13 @@ class Context:
                 self.unrolled,
                 self.parted,
                 self.known,
+                self.copies,
+                self.bodies,
+                self.frames,
             ) = saved
+            for scope, before in outside:
+                scope.clear()
+                scope.update(before)
             raise
 
 

@@ -7,11 +7,13 @@ from typing import cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.references import apart, at_home, verify_named_in_order
 from mlmdsl.compiler.values import (
     DiagonalMatrix,
     Draw,
     Enumerated,
     Factorization,
+    Home,
     Nested,
     RangeValue,
     Rows,
@@ -24,13 +26,18 @@ from mlmdsl.compiler.values import (
 from mlmdsl.language import tree
 
 
-def define(cx: Context, name: str, value: Value, node: tree.Node, tracked: bool = False) -> None:
-    """Give a name a value; what is computed at run time becomes a statement of the program."""
+def define(cx: Context, name: str, value: Value, node: tree.Node, tracked: bool = False, moved: bool = False) -> None:
+    """Give a name a value; what is computed at run time becomes a statement of the program.
+
+    `moved`: names exchange their values, so that none is a second name for an array.
+    """
     if name in cx.drawn_names:
         target = node.target if isinstance(node, tree.Assign | tree.Track) else node
         cx.fail(target, f"`{name}` is a parameter: it has its value from its `~`", "give the new value another name")
-    if isinstance(value, Tensor) and (tracked or not _is_inline(cx, value)):
-        value = let(cx, name, value, node, tracked)
+    if isinstance(value, Tensor) and value.home is not None and value.rank and not tracked:
+        value = _renamed(cx, name, value, node, moved)
+    elif isinstance(value, Tensor) and (tracked or not _is_inline(cx, value)):
+        value = at_home(let(cx, name, value, node, tracked))
     elif isinstance(value, Nested):
         value = Nested(let(cx, name, value.item, node), value.axis)
     elif isinstance(value, Factorization) and not isinstance(value.lower.expr, ir.Ref):
@@ -45,6 +52,18 @@ def define(cx: Context, name: str, value: Value, node: tree.Node, tracked: bool 
         )
     cx.vectors.discard(name)
     cx.scope[name] = settled(cx, name, value, node)
+
+
+def _renamed(cx: Context, name: str, value: Tensor, node: tree.Node, moved: bool) -> Tensor:
+    """An array that has a name under another: the same array, or where names are kept a copy that counts as the same."""
+    if not cx.keep_names:
+        return value
+    home = cast(Home, value.home)
+    if not moved:
+        verify_named_in_order(cx, name, home, node)
+    copy = at_home(apart(let(cx, name, value, node)))
+    cx.copies.append((home, cast(Home, copy.home)))
+    return copy
 
 
 def settled(cx: Context, name: str, value: Value, node: tree.Node) -> Value:
@@ -90,7 +109,9 @@ def _settled_dist(cx: Context, name: str, dist: ir.Dist, node: tree.Node) -> ir.
 
 
 def _part(cx: Context, name: str, value: Value, node: tree.Node) -> Value:
-    return let(cx, name, value, node) if isinstance(value, Tensor) and not _is_inline(cx, value) else value
+    if not isinstance(value, Tensor) or (value.home is not None and not cx.keep_names) or _is_inline(cx, value):
+        return value
+    return at_home(let(cx, name, value, node))
 
 
 def _is_inline(cx: Context, value: Tensor) -> bool:

@@ -145,6 +145,55 @@ def assigned_names(body: tuple[tree.Statement, ...]) -> Iterator[str]:
             yield from _target_names(statement.target)
 
 
+def stored_names(body: tuple[tree.Statement, ...]) -> frozenset[str]:
+    """Names of arrays whose elements statements give new values."""
+    found: set[str] = set()
+    for statement in _all_statements(body):
+        if isinstance(statement, tree.Assign | tree.Tilde):
+            targets = statement.target.items if isinstance(statement.target, tree.Tuple) else (statement.target,)
+            dotted = isinstance(statement, tree.Assign) and statement.dotted
+            for target in targets:
+                if isinstance(target, tree.Index) or dotted:
+                    found |= set(_target_names(target))
+    return frozenset(found)
+
+
+def fresh_names(body: tuple[tree.Statement, ...]) -> frozenset[str]:
+    """Names that statements give a value of their own: not elements of it, and not what another name stands for."""
+    return frozenset(
+        name
+        for statement in _all_statements(body)
+        if isinstance(statement, tree.Assign) and not statement.dotted and not isinstance(statement.value, tree.Name)
+        for name in _whole_targets(statement.target)
+    )
+
+
+def rebound_names(body: tuple[tree.Statement, ...]) -> frozenset[str]:
+    """Names that statements give another value as a whole."""
+    return frozenset(
+        name
+        for statement in _all_statements(body)
+        if isinstance(statement, tree.Assign) and not statement.dotted
+        for name in _whole_targets(statement.target)
+    )
+
+
+def _whole_targets(target: tree.Expression) -> Iterator[str]:
+    items = target.items if isinstance(target, tree.Tuple) else (target,)
+    yield from (item.id for item in items if isinstance(item, tree.Name))
+
+
+def _all_statements(body: tuple[tree.Statement, ...]) -> Iterator[tree.Statement]:
+    for statement in body:
+        yield statement
+        if isinstance(statement, tree.For):
+            yield from _all_statements(statement.body)
+        elif isinstance(statement, tree.If):
+            for branch in statement.branches:
+                yield from _all_statements(branch.body)
+            yield from _all_statements(statement.otherwise)
+
+
 def _target_names(target: tree.Expression) -> Iterator[str]:
     if isinstance(target, tree.Name):
         yield target.id

@@ -21,6 +21,7 @@ from mlmdsl.compiler.nested import as_rows
 from mlmdsl.compiler.observed import verify_values
 from mlmdsl.compiler.operators import tensor
 from mlmdsl.compiler.places import Place, find_place, lower_items_of, site_index, site_of_items, target_name
+from mlmdsl.compiler.references import change, drawn_array
 from mlmdsl.compiler.values import Absent, Draw, Factorization, FamilyName, Tensor, Value, describe, describe_type
 from mlmdsl.language import tree
 from mlmdsl.language.types import Axis
@@ -92,7 +93,8 @@ def _observe(cx: Context, node: tree.Tilde, dist: ir.Dist, name: str | None) -> 
 def _complete(cx: Context, name: str) -> None:
     """Data whose missing entries were drawn are no longer data alone."""
     base = cast(Tensor, cx.scope[name])
-    cx.scope[name] = Tensor(ir.Ref(name, replace(base.type, low=-inf, high=inf)), levels=base.levels)
+    new = Tensor(ir.Ref(name, replace(base.type, low=-inf, high=inf)), levels=base.levels)
+    change(cx, name, new, keep_levels=True)
     cx.drawn.add(name)
 
 
@@ -186,7 +188,7 @@ def _drawn_type(dist: ir.Dist, axes: tuple[Axis, ...]) -> ir.Type:
 
 
 def _define_drawn(cx: Context, name: str, dist: ir.Dist, type_: ir.Type) -> None:
-    value: Value = Tensor(ir.Ref(name, type_))
+    value: Value = drawn_array(cx, Tensor(ir.Ref(name, type_)))
     if dist.family == "LKJCholesky":
         value = Factorization(cast(Tensor, value))
     cx.scope[name] = value
@@ -268,7 +270,8 @@ def _draw_part(
             span=node.span,
         )
     )
-    cx.scope[name] = Tensor(ir.Ref(name, type_))
+    change(cx, name, Tensor(ir.Ref(name, type_)))
+    drawn_array(cx, cast(Tensor, cx.scope[name]))
     forget(cx, name)
     cx.names.add(name)
     cx.drawn.add(name)

@@ -148,6 +148,8 @@ class Emitter:
             return expr.op != "/" and all(self.is_python(arg) or self.is_integral(arg) for arg in expr.args)
         if isinstance(expr, ir.Counter):
             return True
+        if isinstance(expr, ir.Stack) and ir.is_large(expr.type):
+            return all(self.is_python(item) for item in expr.items)
         if isinstance(expr, ir.Call) and expr.function == "fill":
             return self.is_integral(expr.args[0])
         if isinstance(expr, ir.Call) and expr.function in (
@@ -334,10 +336,15 @@ def _lift(em: Emitter, expr: ir.Lift) -> Code:
 
 def _stack(em: Emitter, expr: ir.Stack) -> Code:
     if all(em.is_python(item) for item in expr.items):
-        return form("real({0})", ast.List([em.code(item) for item in expr.items], ast.Load()))
+        kind = "torch.tensor" if expr.type.element == "bool" or ir.is_large(expr.type) else "real"
+        return form(f"{kind}({{0}})", ast.List([em.code(item) for item in expr.items], ast.Load()))
     rank = expr.type.rank - 1
     wanted = [*(axis.name for axis in expr.type.loops), *range(rank)]
-    items = [arranged(Placed(em.tensor(item), keys_of(item.type)), wanted) for item in expr.items]
+    codes = [
+        em.code(item) if expr.type.element == "bool" and not em.is_python(item) else em.tensor(item)
+        for item in expr.items
+    ]
+    items = [arranged(Placed(code, keys_of(item.type)), wanted) for code, item in zip(codes, expr.items, strict=True)]
     packed = ast.List(items, ast.Load())
     if expr.type.loops:
         together = form("torch.broadcast_tensors({0})", ast.Starred(packed, ast.Load()))

@@ -15,6 +15,7 @@ from mlmdsl.compiler.elementwise import constant, elementwise, verify_condition
 from mlmdsl.compiler.indexing import index
 from mlmdsl.compiler.operators import adjoint, binary, tensor, transposed, unary
 from mlmdsl.compiler.parts import asks_missing, divide_by_truth, settled_condition
+from mlmdsl.compiler.references import viewed
 from mlmdsl.compiler.special import special_call
 from mlmdsl.compiler.values import (
     Absent,
@@ -164,7 +165,7 @@ def _negated(cx: Context, node: tree.Not) -> Closure:
     item = tree.Name(id="x", span=node.span)
     call = tree.Call(function=node.operand, args=(item,), keywords=(), dotted=False, span=node.span)
     body = tree.ExpressionStatement(value=replace(node, operand=call), span=node.span)
-    return Closure("this function", ("x",), (), (body,), dict(cx.scope))
+    return Closure("this function", ("x",), (), (body,), dict(cx.scope), (), len(cx.frames), frozenset(cx.iterating))
 
 
 def _ternary(cx: Context, node: tree.Ternary) -> Value:
@@ -214,7 +215,9 @@ def _range(cx: Context, node: tree.Range) -> Value:
 
 
 def _index(cx: Context, node: tree.Index) -> Value:
-    return index(cx, cx.expr(node.base), node.indices, node)
+    base = cx.expr(node.base)
+    found = index(cx, base, node.indices, node)
+    return viewed(found, base) if node.view else found
 
 
 def _end(cx: Context, node: tree.End) -> Value:
@@ -276,7 +279,9 @@ def stack(cx: Context, items: Sequence[Tensor], node: tree.Node) -> Tensor:
     loops = cx.loop_axes(item.type for item in items)
     low, high = min(item.type.low for item in items), max(item.type.high for item in items)
     elements = {item.type.element for item in items}
-    element: ir.Element = "int" if elements <= {"int", "bool"} else "text" if elements == {"text"} else "real"
+    kinds: dict[str, ir.Element] = {"bool": "bool", "text": "text"}
+    whole: ir.Element = "int" if elements <= {"int", "bool"} else "real"
+    element = kinds.get(next(iter(elements)), whole) if len(elements) == 1 else whole
     known: object = None
     if all(item.known is not None and not item.type.loops for item in items):
         from mlmdsl.language import julia
@@ -319,7 +324,8 @@ def _tuple(cx: Context, node: tree.Tuple) -> Value:
 
 def _lambda(cx: Context, node: tree.Lambda) -> Value:
     body = (tree.ExpressionStatement(value=node.body, span=node.span),)
-    return Closure("this function", tuple(param.id for param in node.params), (), body, dict(cx.scope))
+    params = tuple(param.id for param in node.params)
+    return Closure("this function", params, (), body, dict(cx.scope), (), len(cx.frames), frozenset(cx.iterating))
 
 
 def _generator(cx: Context, node: tree.Generator) -> Value:

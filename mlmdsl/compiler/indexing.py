@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
+import numpy as np
+
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Carried, Context, NeedsValues, key_of
 from mlmdsl.compiler.elementwise import constant, elementwise, known_tensor, known_type, known_value
 from mlmdsl.compiler.labels import selected, verify_aligned, verify_index, with_levels
 from mlmdsl.compiler.operators import binary, lifted, tensor
-from mlmdsl.compiler.parts import mask_along, range_along
+from mlmdsl.compiler.parts import mask_along, numbers_tensor, range_along
 from mlmdsl.compiler.values import Factorization, Nested, RangeValue, Rows, Tensor, TupleValue, Value, describe
 from mlmdsl.compiler.within import check_index, check_range
 from mlmdsl.language import julia, tree
@@ -204,9 +206,22 @@ def _pick_item(cx: Context, value: Tensor, base: Tensor, axis: Axis, item: tree.
         return _pick_item(cx, marked, base, axis, item)
     if value.type.element == "bool":
         _need_values(cx, value)
+    if value.type.element == "bool" and isinstance(value.known, Array):
+        value = _marked(cx, value, axis, item)
     expr, verify = check_index(cx, value, axis, item)
     verify_index(cx, base, axis, value.levels, item)
     return Position(ir.Pick(expr, verify), value.known)
+
+
+def _marked(cx: Context, mask: Tensor, axis: Axis, item: tree.Node) -> Tensor:
+    """A mask that is known: the positions that it marks, where it is written out."""
+    marks = cast(Array, mask.known).values
+    if isinstance(axis.size, int) and marks.shape != (axis.size,):
+        cx.fail(item, f"a mask has one truth value for each element: found {marks.size}, and {axis.size} elements")
+    if not isinstance(mask.expr, ir.Stack):
+        return mask
+    positions = np.flatnonzero(marks).astype(np.int64) + 1
+    return numbers_tensor(positions, (Axis(f"{axis.name}_of_{positions.size}", int(positions.size)),))
 
 
 def _need_values(cx: Context, *parts: Tensor) -> None:
@@ -263,7 +278,7 @@ def gather(cx: Context, base: Tensor, positions: Sequence[Position], node: tree.
     """`base[positions]`, the positions lowered."""
     items = tuple(position.item for position in positions)
     if all(isinstance(item, ir.Keep) for item in items):
-        return base
+        return replace(base, home=None)  # `x[:]` is a copy
     known = _known_gather(cx, base, positions, node)
     levels = selected(base.levels, base, positions[-1].known)
     if known is not None:

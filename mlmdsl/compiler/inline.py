@@ -7,11 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
 
-from mlmdsl.compiler import ir
 from mlmdsl.compiler.comprehensions import comprehend
 from mlmdsl.compiler.context import Context, Wrong, keyword_part
-from mlmdsl.compiler.definitions import define
-from mlmdsl.compiler.dependence import assigned_names
 from mlmdsl.compiler.values import Closure, Nothing, Tensor, TupleValue, Value, Zipped
 from mlmdsl.language import tree
 from mlmdsl.language.errors import did_you_mean
@@ -31,7 +28,6 @@ def inline(
         return _each(cx, function, args, node)
     with _called(cx, function, node):
         cx.scope = _bind(cx, function, args, keywords, node)
-        _own_places(cx, function, node)
         return _body_value(cx, function.body, function.name, node)
 
 
@@ -47,6 +43,8 @@ def _called(cx: Context, function: Closure, node: tree.Node) -> Iterator[None]:
     saved = cx.scope, cx.drawn_names, cx.later, cx.keep_names, cx.accumulators
     cx.drawn_names, cx.later, cx.keep_names, cx.accumulators = set(), set(), 0, {}
     cx.calls.append(function.body)
+    cx.frames.append((cx.scope, bool(cx.loops or cx.sequential or cx.keep_names)))
+    depth = len(cx.frames)
     try:
         yield
     except Wrong as wrong:
@@ -59,19 +57,8 @@ def _called(cx: Context, function: Closure, node: tree.Node) -> Iterator[None]:
         raise Wrong(replace(wrong.diagnostic, message=message), wrong.silent, wrong.data) from None
     finally:
         cx.calls.pop()
+        del cx.frames[depth - 1 :]
         cx.scope, cx.drawn_names, cx.later, cx.keep_names, cx.accumulators = saved
-
-
-def _own_places(cx: Context, function: Closure, node: tree.Node) -> None:
-    """A parameter that the body assigns to is a copy: the caller's variable keeps its value."""
-    for name in dict.fromkeys(assigned_names(function.body)):
-        value = cx.scope.get(name)
-        if name in function.params and isinstance(value, Tensor) and (not value.is_data or _is_place(cx, value)):
-            define(cx, name, value, node)
-
-
-def _is_place(cx: Context, value: Tensor) -> bool:
-    return isinstance(value.expr, ir.Ref) and value.expr.name in cx.places
 
 
 def _each(cx: Context, function: Closure, args: Sequence[Value], node: tree.Node) -> Value:
@@ -94,7 +81,7 @@ def _each(cx: Context, function: Closure, args: Sequence[Value], node: tree.Node
 def _bind(
     cx: Context, function: Closure, args: Sequence[Value], keywords: Mapping[str, Value], node: tree.Node
 ) -> dict[str, Value]:
-    scope = dict(function.scope if function.scope is not None else cx.functions)
+    scope = dict(_captured(cx, function) if function.scope is not None else cx.functions)
     defaults = dict(function.defaults)
     names = function.params
     positional = len(names) - len(function.keyword_names)
@@ -114,6 +101,16 @@ def _bind(
         scope[name] = cx.expr(defaults[name])
         cx.scope = saved
     return scope
+
+
+def _captured(cx: Context, function: Closure) -> dict[str, Value]:
+    """What a lambda's body may refer to: the variables around it, as they are now."""
+    scopes = [*(scope for scope, _ in cx.frames[:-1]), cx.frames[-1][0]] if cx.frames else [cx.scope]
+    own = function.scope or {}
+    if function.frame >= len(scopes):
+        return own
+    now = scopes[function.frame]
+    return {name: value if name in function.fixed else now.get(name, value) for name, value in own.items()}
 
 
 def _body_value(cx: Context, body: tuple[tree.Statement, ...], name: str, node: tree.Node) -> Value:

@@ -61,6 +61,15 @@ class Type:
         return f"{self.element}{loops}{axes}{bounds}"
 
 
+LARGEST_EXACT = 2.0**53
+"""The whole numbers up to here are floating-point numbers; larger ones stay whole numbers in a program."""
+
+
+def is_large(type_: Type) -> bool:
+    """Whether a type has whole numbers that floating point would round."""
+    return type_.element == "int" and (LARGEST_EXACT <= type_.high < inf or -inf < type_.low <= -LARGEST_EXACT)
+
+
 # ── expressions ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -138,15 +138,19 @@ def _walk_zip(cx: Context, name: str, value: Zipped, node: tree.Node) -> tuple[L
         loop, item = walk_axis(cx, name, part, node)
         loops.append(loop)
         items.append(item)
-    sizes = {loop.axis.size for loop in loops if isinstance(loop.axis.size, int)}
-    if len(sizes) > 1:
-        cx.fail(node, f"zip needs iterables of one length here, found {' and '.join(map(str, sorted(sizes)))}")
-    raise_if_apart = [loop.axis.name for loop in loops]
-    return loops[0], TupleValue(tuple(_renamed(item, raise_if_apart, loops[0].axis) for item in items))
+    shortest = _shortest([loop.axis.size for loop in loops])
+    names = [loop.axis.name for loop in loops]
+    return loops[shortest], TupleValue(tuple(_renamed(item, names, loops[shortest].axis) for item in items))
+
+
+def _shortest(sizes: Sequence[int | str]) -> int:
+    """The position of the least of the sizes that are known: where `zip` ends."""
+    known = [size if isinstance(size, int) else inf for size in sizes]
+    return known.index(min(known))
 
 
 def _renamed(value: Value, names: Sequence[str], axis: Axis) -> Value:
-    """A value along one of several loop axes of one length, along the first of them."""
+    """A value along one of several loop axes, along the shortest of them."""
     if isinstance(value, TupleValue):
         return TupleValue(tuple(_renamed(item, names, axis) for item in value.items))
     assert isinstance(value, Tensor)
@@ -173,10 +177,13 @@ def _rename(value: object, names: set[str], axis: Axis) -> object:
 def scope_of(cx: Context, names: Sequence[str], values: Sequence[Value]) -> Iterator[None]:
     """Names bound for a while."""
     saved = {name: cx.scope.get(name) for name in names}
+    around = cx.iterating
+    cx.iterating = (*around, *names)
     cx.scope.update(zip(names, values, strict=True))
     try:
         yield
     finally:
+        cx.iterating = around
         for name, value in saved.items():
             if value is None:
                 cx.scope.pop(name, None)
@@ -237,9 +244,10 @@ def steps_of(cx: Context, iterable: Value, node: tree.Node) -> RangeValue:
     if isinstance(iterable, RangeValue):
         return iterable
     if isinstance(iterable, Enumerated):
-        return steps_of(cx, iterable.iterable, node)
+        return _places_of(cx, iterable.iterable, node)
     if isinstance(iterable, Zipped):
-        return steps_of(cx, iterable.iterables[0], node)
+        places = [_places_of(cx, part, node) for part in iterable.iterables]
+        return places[_shortest([part.stop.known if isinstance(part.stop.known, int) else "" for part in places])]
     if isinstance(iterable, Nested):
         return RangeValue(constant(1), Tensor(cx.axis_sizes[key_of(iterable.axis)]), constant(1))
     if isinstance(iterable, Rows):
@@ -248,6 +256,12 @@ def steps_of(cx: Context, iterable: Value, node: tree.Node) -> RangeValue:
     if array.rank != 1:
         cx.fail(node, f"a loop runs over a range or a vector, found {describe(array)}")
     return RangeValue(constant(1), axis_size(cx, array, 0), constant(1))
+
+
+def _places_of(cx: Context, iterable: Value, node: tree.Node) -> RangeValue:
+    """The places of an iterable's items, from 1."""
+    steps = steps_of(cx, iterable, node)
+    return RangeValue(constant(1), range_size(cx, steps, node), constant(1), steps.over)
 
 
 def item_at(cx: Context, iterable: Value, counter: Tensor, node: tree.Node) -> Value:

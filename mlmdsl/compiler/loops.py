@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf
+from typing import cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Carried, Context, Divided, LoopAxis, NeedsValues, Wrong
 from mlmdsl.compiler.definitions import forget
-from mlmdsl.compiler.dependence import assigned_names, drawn_names, is_independent, sum_accumulators
+from mlmdsl.compiler.dependence import (
+    assigned_names,
+    drawn_names,
+    is_independent,
+    names_in,
+    rebound_names,
+    stored_names,
+    sum_accumulators,
+)
 from mlmdsl.compiler.iteration import (
     bind_targets,
     check_range,
@@ -21,6 +30,7 @@ from mlmdsl.compiler.iteration import (
     walk_axis,
 )
 from mlmdsl.compiler.partition import lower_each, lower_kinds
+from mlmdsl.compiler.references import at_home, holders, names_of, rebind, shares_names
 from mlmdsl.compiler.statements import lower_block
 from mlmdsl.compiler.values import (
     RangeValue,
@@ -47,7 +57,9 @@ def lower_for(cx: Context, node: tree.For) -> None:
     observed = cx.arguments - cx.incomplete
     failed: Wrong | None = None
     differs = False
-    if is_independent(node, arrays, observed, accumulators, distinct):
+    mentioned = {name.id for statement in node.body for name in names_in(statement)}
+    apart = not shares_names(cx, node.body, mentioned)
+    if apart and is_independent(node, arrays, observed, accumulators, distinct):
         try:
             with cx.attempt():
                 _vectorized(cx, node, accumulators)
@@ -160,6 +172,7 @@ def _sequential_pass(
     outer_nodes, cx.nodes = cx.nodes, []
     before = set(cx.scope)
     cx.sequential.append(variable)
+    cx.bodies.append(node.body)
     note_range(cx, variable, steps)
     cx.keep_names += 1
     names, values = bind_targets(cx, iterator, item_at(cx, iterable, counter, iterator))
@@ -169,6 +182,7 @@ def _sequential_pass(
         for name in set(cx.scope) - before:
             cx.scope.pop(name) if name not in cx.drawn_names else None
     cx.keep_names -= 1
+    cx.bodies.pop()
     cx.sequential.pop()
     body, cx.nodes = cx.nodes, outer_nodes
     changed = {name: _widened(old, after[name]) for name, old in carried.items()}
@@ -178,6 +192,8 @@ def _sequential_pass(
     for name, value in after.items():
         if isinstance(value, Tensor):
             cx.scope[name] = replace(value, known=None)  # what the last iteration gave, if there was one
+            if value.home is not None:
+                rebind(cx, value.home, cast(Tensor, cx.scope[name]))
     exprs = (steps.start.expr, steps.stop.expr, steps.step.expr)
     cx.nodes.append(
         ir.Loop(variable=variable, start=exprs[0], stop=exprs[1], step=exprs[2], body=tuple(body), span=node.span)
@@ -190,7 +206,7 @@ def prepare_carried(
 ) -> dict[str, Tensor]:
     """Give names that the body changes a place of their own, with the type they have in every iteration."""
     carried: dict[str, Tensor] = {}
-    drawn = drawn_names(body)
+    drawn, rebound = drawn_names(body), rebound_names(body)
     for name in dict.fromkeys(assigned_names(body)):
         value = cx.scope.get(name)
         if not isinstance(value, Tensor) or (
@@ -200,22 +216,29 @@ def prepare_carried(
         if name in cx.incomplete and not _rewritten(body, name):
             carried[name] = cx.scope[name] = Tensor(ir.Ref(name, replace(value.type, low=-inf, high=inf)))
             continue
-        target = _place(cx, name, value, name in drawn, node)
+        shared = name not in rebound
+        target = _place(cx, name, value, name in drawn, shared, node)
         model = types.get(name, value)
         type_ = ir.Type(model.type.element, value.type.loops, value.type.axes)
         data = ir.is_data(model.expr) if name in types else value.is_data
-        carried[name] = Tensor(ir.Ref(target, type_, data=data))
-        cx.scope[name] = carried[name]
+        home = value.home if shared else None
+        carried[name] = cx.scope[name] = at_home(Tensor(ir.Ref(target, type_, data=data), home=home))
+        if home is not None:
+            rebind(cx, home, carried[name])
+        elif value.home is not None and name in stored_names(body) and names_of(cx, value.home):
+            other = names_of(cx, value.home)[0]
+            cx.fail(node, f"`{name}` and `{other}` are one array at first, and not later", f"write `copy({other})`")
     return carried
 
 
-def _place(cx: Context, name: str, value: Tensor, drawn: bool, node: tree.Node) -> str:
+def _place(cx: Context, name: str, value: Tensor, drawn: bool, shared: bool, node: tree.Node) -> str:
     """The name of the program that holds the author's variable: its own, so that nothing else changes with it.
 
-    An array whose elements are `drawn` is held under the name of its sites.
+    An array whose elements are `drawn` is held under the name of its sites. `shared`: other names of the array change with it.
     """
     held = value.expr.name if isinstance(value.expr, ir.Ref) else ""
     own = cx.places.get(held) == name or (isinstance(value.expr, ir.Ref) and not value.expr.data)
+    own = own and all(shared and other.home is value.home is not None for other in holders(cx, held, name))
     target = name if drawn else held if own else cx.fresh(name)
     if drawn:
         _release(cx, name, node)
@@ -231,6 +254,8 @@ def _release(cx: Context, held: str, node: tree.Node) -> None:
     """Give every other variable that a name of the program holds a name of its own, since this one is to change."""
     for name, value in list(cx.scope.items()):
         if name != held and isinstance(value, Tensor) and isinstance(value.expr, ir.Ref) and value.expr.name == held:
+            if value.home is not None and value.home is getattr(cx.scope.get(held), "home", None):
+                continue
             own = cx.fresh(name)
             cx.nodes.append(ir.Let(name=own, value=value.expr, span=node.span))
             cx.scope[name] = replace(value, expr=replace(value.expr, name=own))

@@ -16,6 +16,7 @@ from mlmdsl.compiler.context import AxisKey, Context, Wrong, key_of
 from mlmdsl.compiler.dependence import assigned_names, drawn_names, names_in
 from mlmdsl.compiler.expressions import lower_expression
 from mlmdsl.compiler.missingness import asked_about, rows_read
+from mlmdsl.compiler.references import at_home
 from mlmdsl.compiler.statements import lower_block
 from mlmdsl.compiler.values import Absent, Closure, Factorization, Tensor, Value
 from mlmdsl.language import tree
@@ -67,7 +68,7 @@ def lower_model(
     """
     cx = new_context(source, spec)
     cx.in_model = True
-    cx.scope.update(arguments)
+    cx.scope.update({name: at_home(value) if isinstance(value, Tensor) else value for name, value in arguments.items()})
     cx.names |= set(arguments)
     cx.axis_sizes = argument_sizes(arguments)
     supplied = {name for name, value in arguments.items() if not isinstance(value, Absent)}
@@ -194,7 +195,7 @@ def _arguments(
             value.type,
             name in keywords,
             defaults.get(name),
-            is_index=name in indexing,
+            is_index=name in indexing or ir.is_large(value.type),
             has_missing=name in cx.incomplete,
         )
         for name, value in given.items()

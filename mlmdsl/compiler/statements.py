@@ -12,12 +12,12 @@ from mlmdsl.compiler.context import Carried, Context, Restart, Wrong
 from mlmdsl.compiler.definitions import define, let, settled
 from mlmdsl.compiler.dependence import assigned_names
 from mlmdsl.compiler.draws import lower_tilde
-from mlmdsl.compiler.elementwise import elementwise
 from mlmdsl.compiler.indexing import index
 from mlmdsl.compiler.nested import as_rows
 from mlmdsl.compiler.operators import binary, lifted, tensor
 from mlmdsl.compiler.places import lower_items_of, placed_items
-from mlmdsl.compiler.stores import verify_stored, verify_whole
+from mlmdsl.compiler.references import apart, change, verify_changeable
+from mlmdsl.compiler.stores import spread, verify_stored, verify_whole
 from mlmdsl.compiler.values import (
     Factorization,
     Tensor,
@@ -77,12 +77,25 @@ def _assign(cx: Context, node: tree.Assign) -> None:
         _destructure(cx, node)
     elif isinstance(node.target, tree.Name):
         name = node.target.id
+        if node.dotted and isinstance(cx.scope.get(name), Tensor):
+            _change_whole(cx, node, name)
+            return
         adds = name in cx.accumulators and node.op is not None
         define(cx, name, summed(cx, node, name) if adds else _new_value(cx, node), node)
     elif isinstance(node.target, tree.Index) and isinstance(node.target.base, tree.Name):
         _set_element(cx, node, node.target, node.target.base.id)
     else:
         cx.fail(node.target, "this cannot be assigned to", "assign to a name or to elements of an array")
+
+
+def _change_whole(cx: Context, node: tree.Assign, name: str) -> None:
+    """`x .= e`: every element of an array."""
+    verify_changeable(cx, name, node)
+    value = tensor(cx, _new_value(cx, node), node)
+    if name in cx.drawn_names or not value.rank:
+        define(cx, name, value, node)
+        return
+    change(cx, name, let(cx, name, apart(value), node))
 
 
 def _new_value(cx: Context, node: tree.Assign) -> Value:
@@ -92,12 +105,12 @@ def _new_value(cx: Context, node: tree.Assign) -> Value:
         value = binary(cx, node.op, before, value, node.dotted, node)
         if node.dotted:
             verify_whole(cx, tensor(cx, before, node), tensor(cx, value, node), node)
+            if isinstance(node.target, tree.Name):
+                value = spread(cx, tensor(cx, before, node), tensor(cx, value, node), node)
     elif node.dotted and isinstance(node.target, tree.Name):
         target = tensor(cx, cx.expr(node.target), node)
         verify_whole(cx, target, tensor(cx, value, node), node)
-        if target.rank != tensor(cx, value, node).rank:
-            zeros = Tensor(ir.Call("zeros", (), ir.Type("real", (), target.type.axes, 0, 0)))
-            value = elementwise(cx, "+", [zeros, tensor(cx, value, node)], True, node)
+        value = spread(cx, target, tensor(cx, value, node), node)
     return value
 
 
@@ -112,20 +125,31 @@ def _destructure(cx: Context, node: tree.Assign) -> None:
         found = f"a tuple of {len(value.items)}" if isinstance(value, TupleValue) else describe(value)
         cx.fail(node, f"this assigns to {len(targets)} names, found {found}")
     items = [settled(cx, "part", item, node) for item in value.items[: len(targets)]]
+    moved = _exchanges(node)
     for target, item in zip(targets, items, strict=True):
         if isinstance(target, tree.Name):
-            define(cx, target.id, item, node)
+            define(cx, target.id, item, node, moved=moved)
         elif isinstance(target, tree.Index) and isinstance(target.base, tree.Name):
             _store(cx, node, target, target.base.id, tensor(cx, item, node))
         else:
             cx.fail(target, "a tuple assignment gives values to names and elements of arrays")
 
 
+def _exchanges(node: tree.Assign) -> bool:
+    """Whether names exchange their values: `u, v = v, u`."""
+    targets, values = (
+        sorted(item.id for item in part.items if isinstance(item, tree.Name)) if isinstance(part, tree.Tuple) else []
+        for part in (node.target, node.value)
+    )
+    return targets == values and len(set(targets)) == len(cast(tree.Tuple, node.target).items)
+
+
 def _set_element(cx: Context, node: tree.Assign, target: tree.Index, name: str) -> None:
     """`x[i] = e`, in a loop or not."""
     if name in cx.accumulators and node.op is not None:
         verify_whole(cx, tensor(cx, cx.expr(target.base), node), tensor(cx, cx.expr(node.value), node), node)
-        cx.scope[name] = let(cx, name, scattered(cx, node, target, name), node)
+        verify_changeable(cx, name, node)
+        change(cx, name, let(cx, name, scattered(cx, node, target, name), node))
         return
     _store(cx, node, target, name, tensor(cx, _new_value(cx, node), node))
 
@@ -134,13 +158,14 @@ def _store(cx: Context, node: tree.Assign, target: tree.Index, name: str, value:
     """An array with new elements at a place."""
     if name in cx.drawn_names:
         cx.fail(node, f"`{name}` is a parameter: it has its value from its `~`")
+    verify_changeable(cx, name, node)
     target = as_rows(cx, name, target, value.type.axes, node)
     base = tensor(cx, cx.scope.get(name) or cx.expr(target.base), node)
     items = lower_items_of(cx, base, target)
     verify_stored(cx, base, items, value, node)
     if picks_by_loop(items):
         loops = tuple(loop.axis for loop in cx.loops)
-        cx.scope[name] = let(cx, name, placed("set_at", base, items, value, loops), node)
+        change(cx, name, let(cx, name, placed("set_at", base, items, value, loops), node))
         return
     place = placed_items(cx, base, items)
     low, high = min(base.type.low, value.type.low), max(base.type.high, value.type.high)
@@ -150,7 +175,7 @@ def _store(cx: Context, node: tree.Assign, target: tree.Index, name: str, value:
         whole = lifted(value, loops)
         stored = base.type.element if base.type.element in ("int", "bool", "real") else value.type.element
         type_ = ir.Type(stored, whole.type.loops, base.type.axes, value.type.low, value.type.high)
-        cx.scope[name] = let(cx, name, Tensor(replace(cast(ir.Lift, whole.expr), type=type_)), node)
+        change(cx, name, let(cx, name, Tensor(replace(cast(ir.Lift, whole.expr), type=type_)), node))
         return
     type_ = ir.Type(element, base.type.loops, base.type.axes, low, high)
     expr = base.expr
@@ -159,7 +184,7 @@ def _store(cx: Context, node: tree.Assign, target: tree.Index, name: str, value:
     cx.nodes.append(
         ir.SetIndex(name=fresh, base=expr, index=tuple(items), value=value.expr, type=type_, span=node.span)
     )
-    cx.scope[name] = Tensor(ir.Ref(fresh, type_, data=base.is_data and value.is_data))
+    change(cx, name, Tensor(ir.Ref(fresh, type_, data=base.is_data and value.is_data)))
 
 
 def _track(cx: Context, node: tree.Track) -> None:

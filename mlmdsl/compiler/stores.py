@@ -8,7 +8,8 @@ import numpy as np
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Context
-from mlmdsl.compiler.values import Tensor
+from mlmdsl.compiler.elementwise import elementwise
+from mlmdsl.compiler.values import Tensor, describe
 from mlmdsl.language import tree
 from mlmdsl.language.types import Array
 
@@ -33,6 +34,21 @@ def verify_whole(cx: Context, base: Tensor, value: Tensor, node: tree.Assign) ->
     kind = "whole numbers" if base.type.element == "int" else "truth values"
     hint = "make the array of reals: `zeros(n)`, `fill(1.0, n)`, `float.(x)`"
     cx.fail(node, f"this array holds {kind}, and what is stored in it may be none", hint)
+
+
+def spread(cx: Context, target: Tensor, value: Tensor, node: tree.Node) -> Tensor:
+    """A value as every element of an array: `x .= e` broadcasts e, and keeps the shape of x."""
+    sizes = [axis.size for axis in target.type.axes]
+    own = [axis.size for axis in value.type.axes]
+    if value.rank > target.rank or any(
+        isinstance(wanted, int) and isinstance(found, int) and found not in (1, wanted)
+        for wanted, found in zip(sizes, own, strict=False)
+    ):
+        cx.fail(node, f"the shapes do not fit: {describe(value)} is stored in {describe(target)}")
+    if sizes == own or not target.rank:
+        return value
+    zeros = Tensor(ir.Call("zeros", (), ir.Type("real", (), target.type.axes, 0, 0)))
+    return elementwise(cx, "+", [zeros, value], True, node)
 
 
 def _verify_shape(cx: Context, base: Tensor, items: Sequence[ir.IndexItem], value: Tensor, node: tree.Node) -> None:

@@ -14,17 +14,24 @@ from mlmdsl.language.functions import Function
 from mlmdsl.language.types import Array, Axis, Scalar
 
 
+class Home:
+    """What tells an array from every other: names with one home are names of one array."""
+
+
 @dataclass(frozen=True, eq=False)
 class Tensor:
     """Numbers. `known` is the value, where data alone decide it and data are bound.
 
     `counts`: this integer is the size of that axis (`length(unique(idx))`). `levels`: the values index that axis.
+    `home`: that of an array with a name. `shares`: those of the arrays that this is a view of.
     """
 
     expr: ir.Expr
     known: Scalar | Array | None = None
     counts: Axis | None = None
     levels: Axis | None = None
+    home: Home | None = None
+    shares: tuple[Home, ...] = ()
 
     @property
     def type(self) -> ir.Type:
@@ -178,6 +185,10 @@ class Closure:
     body: tuple[tree.Statement, ...]
     scope: dict[str, Value] | None = None
     keyword_names: tuple[str, ...] = ()
+    frame: int = 0
+    """How many calls were around where a lambda was written."""
+    fixed: frozenset[str] = frozenset()
+    """Names of loops around, which a lambda keeps as they were."""
 
 
 @dataclass(frozen=True, eq=False)

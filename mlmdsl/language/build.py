@@ -132,6 +132,8 @@ class ExpressionBuilder(Transformer[Token, tree.Node]):
         return tree.Lambda(params=cast(tuple[tree.Name, ...], names), body=body, span=between(params, body))
 
     def macro(self, macro: Token, operand: tree.Node | Block) -> tree.Node | Block:
+        if macro.endswith("view") and isinstance(operand, tree.Index):
+            return dataclasses.replace(operand, view=True)
         if not macro.endswith("."):
             return operand
         for part in operand.statements if isinstance(operand, Block) else (operand,):

@@ -149,10 +149,11 @@ class End(Node):
 
 @dataclass(frozen=True, kw_only=True)
 class Index(Node):
-    """`base[i, :, end]`."""
+    """`base[i, :, end]`. `view`: `@view` stands before it, so that it shares its elements with the base."""
 
     base: Expression
     indices: tuple[Expression, ...]
+    view: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
