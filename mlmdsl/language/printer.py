@@ -145,7 +145,8 @@ def _(node: tree.Call) -> tuple[str, int]:
 
 @_expression.register
 def _(node: tree.Index) -> tuple[str, int]:
-    return f"{_base(node.base)}[{_list(node.indices)}]", TIGHT
+    text = f"{_base(node.base)}[{_list(node.indices)}]"
+    return f"@view({text})" if node.view else text, TIGHT
 
 
 @_expression.register

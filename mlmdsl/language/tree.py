@@ -153,7 +153,7 @@ class Index(Node):
 
     base: Expression
     indices: tuple[Expression, ...]
-    view: bool = field(default=False, compare=False)
+    view: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
