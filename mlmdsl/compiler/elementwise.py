@@ -134,10 +134,10 @@ def _with_type(expr: ir.Map, known: Scalar | Array) -> ir.Map:
 def broadcast_axes(cx: Context, args: Sequence[Tensor], op: str, node: tree.Node) -> tuple[Axis, ...]:
     """The axes of a broadcast: aligned from the first; an axis of size 1 stretches."""
     rank = max(arg.rank for arg in args)
-    return tuple(
-        _common_axis(cx, [arg.type.axes[position] for arg in args if arg.rank > position], op, node)
-        for position in range(rank)
-    )
+    along = [[arg.type.axes[position] for arg in args if arg.rank > position] for position in range(rank)]
+    for axes in along:
+        verify_aligned(cx, [axis for axis in axes if axis.size != 1], op, node, args)
+    return tuple(_common_axis(cx, axes, op, node) for axes in along)
 
 
 def _common_axis(cx: Context, axes: Sequence[Axis], op: str, node: tree.Node) -> Axis:
@@ -146,7 +146,6 @@ def _common_axis(cx: Context, axes: Sequence[Axis], op: str, node: tree.Node) ->
     if len(sizes) > 1:
         first, second = (axis.size for axis in wide[:2])
         cx.fail(node, f"the shapes do not fit: `{op}` needs axes of one length here, found {first} and {second}")
-    verify_aligned(cx, wide, op, node)
     labelled = [axis for axis in wide if axis.labels]
     known = [axis for axis in wide if isinstance(axis.size, int)]
     return (labelled or known or wide)[0]

@@ -79,12 +79,17 @@ def verify_compared(cx: Context, args: Sequence[Tensor], what: str, node: tree.N
             _fail(cx, first, second, node, f"`{what}`")
 
 
-def verify_aligned(cx: Context, axes: Sequence[Axis], what: str, node: tree.Node) -> None:
-    """Refuse axes side by side that have a label in common at different places."""
+def verify_aligned(
+    cx: Context, axes: Sequence[Axis], what: str, node: tree.Node, operands: Sequence[Tensor] = ()
+) -> None:
+    """Refuse axes side by side that have a label in common at different places, unless all operands are data."""
     labelled = [axis for axis in axes if axis.labels]
     for first, second in zip(labelled, labelled[1:], strict=False):
+        if first.labels == second.labels:
+            continue
         places = {label: place for place, label in enumerate(first.labels or ())}
-        if any(places.get(label, place) != place for place, label in enumerate(second.labels or ())):
+        moved = any(places.get(label, place) != place for place, label in enumerate(second.labels or ()))
+        if moved and not (operands and all(operand.is_data for operand in operands)):
             _fail(cx, first, second, node, f"`{what}`")
 
 
@@ -148,7 +153,7 @@ def _known_size(axis: Axis) -> int:
 
 def _differ(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     """Whether some code means two groups; one set of labels may go further than the other."""
-    return any(mine != theirs for mine, theirs in zip(one, other, strict=False))
+    return one != other and any(mine != theirs for mine, theirs in zip(one, other, strict=False))
 
 
 def _fail(cx: Context, known: Axis, other: Axis, node: tree.Node, where: str) -> None:

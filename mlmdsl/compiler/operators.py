@@ -168,7 +168,7 @@ def contract(cx: Context, left: Tensor, right: Tensor, node: tree.Node) -> Tenso
             f"the shapes do not fit: `*` of {describe(left)} with {describe(right)}",
             f"`*` needs as many columns on its left as {below} on its right: here {inner.size} and {outer.size}",
         )
-    verify_aligned(cx, (inner, outer), "*", node)
+    verify_aligned(cx, (inner, outer), "*", node, (left, right))
     _share_labels(cx, inner, outer)
     verify_numbers(cx, [left, right], node)
     loops = cx.loop_axes([left.type, right.type])

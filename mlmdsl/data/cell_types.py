@@ -39,7 +39,7 @@ def held(kind: pa.DataType, column: pa.ChunkedArray, cells: pa.Array) -> set[Hol
     if kind == pa.bool_():
         return {Holds.TRUTHS}
     if kind == pa.float64():
-        whole = compute.match_substring_regex(cells, r"^[+-]?[0-9]+$")
+        whole = compute.match_substring_regex(cells, r"^\s*[+-]?[0-9]+\s*$")
         numbers = Holds.PAST_64_BITS if compute.all(whole).as_py() else Holds.REAL
         return {numbers, *_inexact(column, cells, whole)}
     if kind != pa.int64():

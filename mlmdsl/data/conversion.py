@@ -370,6 +370,8 @@ def _pieces(name: str, kind: pa.DataType) -> _Pieces:
         return _Numbers(name, np.bool_, False, lambda piece: piece)
     if is_.is_integer(kind):
         return _Numbers(name, np.int64, 0, lambda piece: piece)
+    if is_.is_decimal(kind) and kind.scale <= 0:
+        return _Numbers(name, np.int64, 0, lambda piece: _as_int64(name, piece))
     if is_.is_floating(kind) or is_.is_decimal(kind):
         return _Numbers(name, np.float64, np.nan, lambda piece: piece.cast(pa.float64()))
     if is_.is_null(kind):
@@ -377,6 +379,17 @@ def _pieces(name: str, kind: pa.DataType) -> _Pieces:
     if (is_.is_temporal(kind) and not is_.is_duration(kind)) or _is_text(kind):
         return _Strings(False)
     raise data_error(f"column `{name}` holds values of type {kind}, neither numbers, truths, text nor dates")
+
+
+def _as_int64(name: str, piece: pa.Array) -> pa.Array:
+    """Whole decimals as whole numbers."""
+    import pyarrow as pa
+
+    try:
+        return piece.cast(pa.int64())
+    except pa.ArrowInvalid as error:
+        hint = "as identifiers they are text: cast the column to strings"
+        raise data_error(f"column `{name}` holds a whole number that does not fit in 64 bits", hint) from error
 
 
 def _is_text(kind: pa.DataType) -> bool:

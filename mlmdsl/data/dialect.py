@@ -30,7 +30,7 @@ _SAME = 0.9
 
 COMMA_NUMBER = re.compile(r"\s*[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?\s*")
 THOUSANDS = re.compile(r"\s*[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+\s*")
-_POINT_NUMBER = re.compile(r"\s*[+-]?[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?\s*")
+POINT_NUMBER = re.compile(r"\s*[+-]?[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?\s*")
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,14 @@ def dialect_of(content: Content, where: str, said: Writing = AS_FOUND) -> Dialec
     """How a text table is written, as its author says or as its start shows.
 
     Raises:
-        DataError: two separators fit, or the decimal mark is the separator.
+        DataError: two separators fit, or the decimal mark is the separator and stands in no quoted number.
     """
     text = _start(content)
     delimiter = said.delimiter or _delimiter(text, where)
-    decimal = said.decimal or _decimal(_records(text, delimiter), delimiter)
-    if decimal == delimiter:
+    records = _records(text, delimiter)
+    decimal = said.decimal or _decimal(records, delimiter)
+    quoted = any(COMMA_NUMBER.fullmatch(cell) for record in records for cell in record)
+    if decimal == delimiter and not quoted:
         hint = f"say what separates its cells: `delim=';'`; or leave `decimal='{decimal}'` out"
         raise data_error(f"`{where}`: `{delimiter}` cannot both separate cells and be the decimal mark", hint)
     return Dialect(delimiter, decimal, (*MISSING_CELLS, *said.missing))
@@ -121,12 +123,12 @@ def _decimal(records: Sequence[Sequence[str]], delimiter: str) -> str:
     cells = [cell for record in records[1:] for cell in record]
     commas = [cell for cell in cells if COMMA_NUMBER.fullmatch(cell)]
     decisive = any(not THOUSANDS.fullmatch(cell) for cell in commas)
-    return "," if decisive and not any(map(_POINT_NUMBER.fullmatch, cells)) else "."
+    return "," if decisive and not any(map(POINT_NUMBER.fullmatch, cells)) else "."
 
 
 def as_number(cell: str, decimal: str = ".") -> float | None:
     """The number that a cell is, if it is one."""
-    if "_" in cell or (decimal == "," and "." in cell):
+    if not cell.isascii() or "_" in cell or (decimal == "," and "." in cell):
         return None
     try:
         return float(cell.replace(",", ".") if decimal == "," else cell)

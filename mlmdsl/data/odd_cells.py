@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlmdsl.data.dialect import COMMA_NUMBER, MISSING_CELLS, THOUSANDS, Dialect, as_number
+from mlmdsl.data.dialect import COMMA_NUMBER, MISSING_CELLS, POINT_NUMBER, THOUSANDS, Dialect, as_number
 from mlmdsl.language.rows import Texts
 from mlmdsl.language.types import Array
 
@@ -43,7 +43,8 @@ def with_odd_cells(column: Array, where: str, dialect: Dialect, line: Callable[[
     verdict = "is not a number" if count == 1 else "are not numbers"
     message = f"{count} of {present} cells of `{column.name}` {verdict}: {places}{more}"
     found = list(dict.fromkeys(str(texts[int(row) : int(row) + 1][0]) for row in rows[:_SHOWN]))
-    return replace(column, odd=(message, _remedy(where, found, dialect)))
+    points = any(map(POINT_NUMBER.fullmatch, texts.texts))
+    return replace(column, odd=(message, _remedy(where, found, dialect, points)))
 
 
 def _place(row: int, text: str, line: Callable[[int], int | None]) -> str:
@@ -52,9 +53,11 @@ def _place(row: int, text: str, line: Callable[[int], int | None]) -> str:
     return f"row {row} (line {number}) `{text[:_WIDTH]}`" if number else f"row {row} `{text[:_WIDTH]}`"
 
 
-def _remedy(where: str, found: list[str], dialect: Dialect) -> str:
+def _remedy(where: str, found: list[str], dialect: Dialect, points: bool) -> str:
     """What to write for cells like these."""
     if all(COMMA_NUMBER.fullmatch(text) or THOUSANDS.fullmatch(text) for text in found):
+        if points:
+            return "other cells have a decimal point: write all of them with one"
         thousands = all(THOUSANDS.fullmatch(text) for text in found)
         other = "; where it separates thousands, take it out" if thousands else ""
         return f"where the comma is decimal, say so: `@data \"{where}\" decimal=',' begin`{other}"

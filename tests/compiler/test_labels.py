@@ -194,3 +194,22 @@ def test_the_reference_is_shown() -> None:
     from mlmdsl.describe import data_table
 
     assert "1 fair good (reference: poor)" in data_table(model)
+
+
+def test_axes_that_share_labels_at_other_places_are_not_aligned() -> None:
+    """Unless all is data, where columns may be paired as one likes."""
+    text = """
+    @data begin
+        X = hcat(a, b)
+        Z = hcat(b, a)
+        y = y
+    end
+    @model function m(X, Z, y; n=size(X, 2))
+        β ~ filldist(Normal(0, 1), n)
+        y ~ MvNormal({0}, 1.0 * I)
+    end
+    """
+    table = {"a": [1.0, 2.0], "b": [0.5, 1.5], "y": [0.0, 1.0]}
+    assert mlmdsl.parse(text.format("(X .* Z) * β")).bind(table).model_name == "m"
+    with pytest.raises(mlmdsl.MlmError, match="two numberings of groups meet at `\\*`"):
+        mlmdsl.parse(text.format("Z * β")).bind(table)

@@ -128,3 +128,15 @@ def test_arrow_columns_in_parts(values: list[Any], kind: pa.DataType) -> None:
     column = from_arrow("x", pa.chunked_array(pieces))
     assert column.missing is not None and column.missing.tolist() == [False, True, False, False]
     assert np.asarray(column.values)[~column.missing].tolist() == [v for v in values[1:] if v is not None]
+
+
+def test_whole_decimals_are_whole_numbers() -> None:
+    from decimal import Decimal
+
+    import pyarrow as pa
+
+    column = from_arrow("id", pa.chunked_array([pa.array([Decimal(2**53 + 1), None], pa.decimal128(30, 0))]))
+    assert column.values.dtype == np.int64
+    assert column.values.tolist() == [2**53 + 1, 0]
+    with pytest.raises(DataError, match="`id` holds a whole number that does not fit in 64 bits"):
+        from_arrow("id", pa.chunked_array([pa.array([Decimal(2**70)], pa.decimal128(30, 0))]))

@@ -52,7 +52,8 @@ def test_how_a_table_is_written_is_found(tmp_path: Path, name: str, text: str, c
 
 SAID: dict[str, tuple[str, dict[str, Any], dict[str, list[Any]]]] = {
     "decimal": ("a;b\n1,234;2\n", {"decimal": ","}, {"a": [1.234], "b": [2]}),
-    "decimal in quotes": ('a,b\n"1,5",2\n', {"decimal": ",", "delimiter": ","}, {}),
+    "decimal in quotes": ('a,b\n"1,5",2\n', {"decimal": ","}, {"a": [1.5], "b": [2]}),
+    "decimal that separates": ("a,b\n1,5\n", {"decimal": ","}, {}),
     "delimiter": ("a;b,c\n1;2,3\n", {"delimiter": ";"}, {"a": [1], "b,c": [2.3]}),
     "the other delimiter": ("a;b,c\n1;2,3\n", {"delimiter": ","}, {"a;b": ["1;2"], "c": [3]}),
     "missing": ("a,b\nn/a,.\n1,2\n", {"missing": ("n/a", ".")}, {"a": [None, 1], "b": [None, 2]}),
@@ -178,3 +179,18 @@ def test_options_of_the_block_reach_every_text_table(tmp_path: Path) -> None:
         assert x.values.tolist() == [1.234, 2.345, 9.876]
         assert y.missing is not None
         assert y.missing.tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    "cell", ["1d5", "1_000", "１２", "−5", "0x10", "TRUE", "$5", "5%", "2.5\u00a0", "1 000", "<0.5", "1.5.2"]
+)
+def test_what_is_no_number_is_odd_among_numbers(tmp_path: Path, cell: str) -> None:
+    (tmp_path / "t.csv").write_text(f"v,w\n1.5,a\n{cell},b\n3.5,c\n", encoding="utf-8")
+    odd = read_table(tmp_path / "t.csv").column("v").odd
+    assert odd is not None
+    assert odd[0] == f"1 of 3 cells of `v` is not a number: row 2 (line 3) `{cell}`"
+
+
+@pytest.mark.parametrize("cell", [" 2.5", "2.5 ", "+2.5", "02.50", "2.5e0", "25E-1"])
+def test_what_is_a_number_is_taken(tmp_path: Path, cell: str) -> None:
+    assert read(tmp_path, f"v,w\n1.5,a\n{cell},b\n")["v"] == [1.5, 2.5]
