@@ -54,12 +54,17 @@ def load(where: str | Path, network: bool = True) -> Spec:
         SpecError: not found, not text, or not a spec.
     """
     path = _find(where)
-    return Spec(read_source(path, str(path)), path.parent, network)
+    return Spec(read_source(path, _printable(path)), path.parent, network, path)
 
 
 def parse(text: str, name: str = "<string>", network: bool = True) -> Spec:
     """A spec from its text. Without `network` its table is no address."""
-    return Spec(read_source(text.encode("utf-8", "surrogatepass"), name), network=network)
+    return Spec(read_source(text.encode("utf-8", "surrogatepass"), _printable(name)), network=network)
+
+
+def _printable(name: str | Path) -> str:
+    """A name with bytes that are no text written out: programs, reports and files hold text."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _find(where: str | Path) -> Path:
@@ -89,7 +94,7 @@ def _nearest_spec(path: Path, shipped_names: Collection[str]) -> str | None:
 
 @dataclass(frozen=True)
 class Spec:
-    """What the author wrote. `base` is the folder that the table's path is relative to.
+    """What the author wrote. `base` is the folder that the table's path is relative to, `path` where the spec itself lies.
 
     `network`: whether tables may come from `http(s)://` addresses.
     """
@@ -97,6 +102,7 @@ class Spec:
     source: Source
     base: Path | None = None
     network: bool = True
+    path: Path | None = None
 
     @cached_property
     def tree(self) -> syntax.Spec:
@@ -205,7 +211,7 @@ class Spec:
 
     def files(self, data: str | Path | None = None) -> tuple[Path, ...]:
         """The files that a run reads: the spec's own, and the table's, given or named in the `@data` block."""
-        own = () if self.base is None else (Path(self.source.name),)
+        own = () if self.path is None else (self.path,)
         block = self.tree.data
         named = data if data is not None or block is None else block.path
         if named is None or is_url(str(named)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -144,6 +145,17 @@ def test_odd_names(name: str, inside: Path) -> None:
     assert done.exit_code == 0, done.stderr
     read = mlmdsl("summary", "--", name)
     assert (read.exit_code, read.stdout) == (0, done.stdout)
+
+
+def test_names_that_are_no_text(inside: Path) -> None:
+    """Bytes that are no UTF-8, as old file systems have them."""
+    name = os.fsdecode(b"a\xff.mlm")
+    (inside / "m.mlm").rename(name)
+    done = mlmdsl("run", name, *SHORT, "--format", "json", "-o", os.fsdecode(b"o\xff.nc"))
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["spec"] == "a\\xff.mlm"
+    assert mlmdsl("compile", name, "-o", "program.py").exit_code == 0
+    assert mlmdsl("run", name, *SHORT, "-o", name).exit_code == 2
 
 
 @pytest.mark.parametrize("command", ["run", "compile", "check", "data", "show", "summary", "diagnose"])
