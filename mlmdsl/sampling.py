@@ -13,6 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from mlmdsl.choices import (
+    check_seed,
+    check_whole,
+    verify_centring,
+    verify_checkpoint,
+    verify_device,
+    verify_one_of,
+)
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.passes.centring import Recentred
 from mlmdsl.compiler.passes.marginalize import collapsed_names
@@ -48,8 +56,11 @@ def sample_bound(
     log_likelihood: bool,
     predictive: bool,
 ) -> Fit:
-    """Draw from the posterior of a bound model."""
-    seed = chosen_seed(bound, seed)
+    """Draw from the posterior of a bound model. ValueError, naming it, for a setting that means nothing."""
+    counts = {"chains": chains, "draws": draws, "tune": tune}
+    whole = {name: check_whole(name, value) for name, value in counts.items()}
+    verify_forms(bound, kernel, marginalize, centring, dtype, device, checkpoint)
+    seed = chosen_seed(bound, check_seed(seed))
     started = perf_counter()
     from mlmdsl.inference.process import one_thread
     from mlmdsl.inference.run import sample
@@ -67,13 +78,11 @@ def sample_bound(
         with explained(program):
             result = sample(
                 sampled,
-                chains=chains,
-                draws=draws,
-                tune=tune,
+                **whole,
+                max_depth=check_whole("max_depth", max_depth) or 0,
                 seed=seed,
                 kernel=kernel,
                 target_accept=target_accept,
-                max_depth=max_depth,
                 lengthen=lengthened if draws is None else None,
                 progress=progress,
                 checkpoint=_path(checkpoint),
@@ -100,6 +109,25 @@ def sample_bound(
     result = replace(result, samples=samples, centring=learned)
     fit = as_fit(bound, result, names, seed, timing, device, dtype)
     return with_rows(bound, fit, rows) if rows is not None else fit
+
+
+def verify_forms(
+    bound: Bound,
+    kernel: str,
+    marginalize: str,
+    centring: Centring | Mapping[str, Centring],
+    dtype: str,
+    device: str,
+    checkpoint: str | Path | None,
+) -> None:
+    """Raise ValueError for a choice that is none of those there are, and a checkpoint that cannot be written."""
+    verify_one_of("kernel", kernel, ("vectorized", "pyro"))
+    verify_one_of("marginalize", marginalize, ("auto", "off"))
+    verify_centring(centring, ("auto", "centred", "noncentred"))
+    verify_one_of("dtype", dtype, ("float64", "float32"))
+    verify_device(device)
+    if checkpoint is not None:
+        verify_checkpoint(Path(checkpoint), bound.spec.files())
 
 
 def chosen_centring(effects: Sequence[Recentred], centring: Centring | Mapping[str, Centring]) -> dict[str, Centring]:

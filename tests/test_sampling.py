@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -37,3 +40,48 @@ def test_draws_that_cannot_be_relied_on_are_warned_of_once() -> None:
     assert "3 draws a chain: nothing can be diagnosed" in str(warning.message)
     assert [finding.code for finding in fit.findings] == ["few_draws"]
     assert not fit.ok
+
+
+MODEL = "@model function m(y)\n    μ ~ Normal(0, 1)\n    y ~ Normal(μ, 1)\nend\n"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"seed": -1}, "seed must be between 0 and"),
+        ({"seed": 2**70}, "seed must be between 0 and"),
+        ({"seed": 1.5}, "seed must be a whole number, not 1.5"),
+        ({"draws": 2.5}, "draws must be a whole number"),
+        ({"chains": "4"}, "chains must be a whole number, not '4'"),
+        ({"chains": 0}, "chains must be at least 1"),
+        ({"max_depth": None}, "max_depth must be at least 1"),
+        ({"target_accept": 1.0}, "target_accept must be between 0 and 1"),
+        ({"kernel": "stan"}, "kernel must be one of vectorized, pyro, not 'stan'"),
+        ({"marginalize": True}, "marginalize must be one of auto, off"),
+        ({"centring": "centered"}, "centring must be one of auto, centred, noncentred"),
+        ({"centring": {"a": "x"}}, "the centring of `a` must be one of"),
+        ({"dtype": "float16"}, "dtype must be one of float64, float32"),
+        ({"device": "tpu"}, "device must be one of cpu, cuda"),
+        ({"checkpoint": "no/such/folder/file"}, "there is no such folder"),
+        ({"checkpoint": "."}, "this is a folder"),
+        ({"resume": "no-such-file"}, "no-such-file: there is no such file"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused_by_name(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        mlmdsl.parse(MODEL).bind(y=1.0).sample(**{"seed": 1, "chains": 2, "draws": 5, "tune": 5, **wrong})
+
+
+def test_a_checkpoint_does_not_overwrite_the_spec(tmp_path: Path) -> None:
+    path = tmp_path / "m.mlm"
+    path.write_text(MODEL, encoding="utf-8")
+    with pytest.raises(ValueError, match="this would overwrite .*m.mlm, which is read"):
+        mlmdsl.load(path).bind(y=1.0).sample(seed=1, checkpoint=path)
+    assert path.read_text(encoding="utf-8") == MODEL
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
+    bound = mlmdsl.parse(MODEL).bind(y=1.0)
+    counts: dict[str, Any] = {name: np.int64(10) for name in ("seed", "chains", "draws", "tune", "max_depth")}
+    fit = bound.sample(**counts)
+    assert (type(fit.run.seed), type(fit.run.draws), fit.values["μ"].shape) == (int, int, (10, 10))
