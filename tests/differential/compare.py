@@ -22,7 +22,7 @@ from tests.differential.values import JuliaError
 TOLERANCE = 1e-10
 """How far log densities may be apart, relative to the sizes of their terms: what rounding in another order explains."""
 
-ELEMENT = re.compile(r"(.+?)\[([0-9, ]+)\]$")
+ELEMENT = re.compile(r"(.+?)\[([0-9,: ]+)\]$")
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,14 @@ class Given(Messenger):
         if value is None:
             found = ELEMENT.match(name)
             assert found is not None and found[1] in self.values, f"no value for site {name}"
-            value = self.values[found[1]][tuple(int(part) - 1 for part in found[2].split(","))]
+            value = self.values[found[1]][tuple(_place(part) for part in found[2].split(","))]
         msg["value"], msg["done"] = value, True
+
+
+def _place(part: str) -> int | slice:
+    """A place, or a range of them, counted from 1."""
+    first, colon, last = part.partition(":")
+    return slice(int(first or 1) - 1, int(last) if last else None) if colon else int(part) - 1
 
 
 def compiled(program: Program) -> Compiled:
