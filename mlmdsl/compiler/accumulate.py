@@ -48,7 +48,7 @@ def placed(
     if value.rank or base.type.loops:
         raise Carried
     places = [lifted(_picked(item), loops).expr for item in items]
-    element: ir.Element = "int" if base.type.element == value.type.element == "int" else "real"
+    element: ir.Element = "int" if base.type.element == "int" else "real"
     type_ = ir.Type(element, (), base.type.axes)
     return Tensor(ir.Call(function, (base.expr, lifted(value, loops).expr, *places), type_))
 

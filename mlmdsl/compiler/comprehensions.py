@@ -307,6 +307,8 @@ def _sequence(
     """A comprehension that runs one iteration after another."""
     steps = steps_of(cx, iterable, node)
     check_range(cx, steps, node)
+    if steps.start.type.loops or steps.stop.type.loops or steps.step.type.loops:
+        raise Carried
     _check_each(cx, iterable, steps, body, condition, node)
     variable = cx.fresh(name)
     low, high = ends_of(steps)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from mlmdsl.compiler import ir
+from mlmdsl.compiler.context import key_of
 from mlmdsl.compiler.emit_collapsed import write_collapsed
 from mlmdsl.compiler.emit_distributions import batch_keys, dist_code, event_code
 from mlmdsl.compiler.emit_expressions import Emitter, UnknownData, range_code
@@ -52,6 +53,13 @@ def samples_of(body: Sequence[ir.Statement]) -> list[ir.Sample]:
     return [statement for statement in ir.statements(body) if isinstance(statement, ir.Sample)]
 
 
+def _names_of_loops(body: Sequence[ir.Statement]) -> frozenset[str]:
+    """What loops that run in order step or define."""
+    loops = [node for node in ir.statements(body) if isinstance(node, ir.Loop)]
+    inner = [node for loop in loops for node in ir.statements(loop.body) if isinstance(node, ir.Let | ir.SetIndex)]
+    return frozenset({loop.variable for loop in loops} | {node.name for node in inner})
+
+
 def _changing_reals(em: Emitter, model: ir.Model) -> frozenset[str]:
     """Names that several statements define, one of them not by a number of Python's own: tensors from the start."""
     values: dict[str, list[ir.Expr]] = {}
@@ -88,6 +96,7 @@ class Body:
         self.variables: tuple[str, ...] = ()
         self.changing = _changing_reals(em, model)
         self.suffixes = site_suffixes(model.body)
+        self.moving = _names_of_loops(model.body)
         samples = samples_of(model.body)
         self.site_names = frozenset(sample.target for sample in samples)
         entered = [(axis, dim) for sample in samples for axis, dim, _ in self.sample_plates(sample)]
@@ -146,7 +155,13 @@ class Body:
         """Plates of samples in a loop are made before it: Pyro knows each by its name."""
         for sample in samples_of(body):
             for axis, dim, _ in self.sample_plates(sample):
-                self.plate_variable(axis, dim, indent)
+                if not self.is_resized(axis):
+                    self.plate_variable(axis, dim, indent)
+
+    def is_resized(self, axis: Axis) -> bool:
+        """Whether an axis has another size in another iteration of a loop that runs in order."""
+        size = self.em.sizes.get(key_of(axis))
+        return size is not None and any(isinstance(n, ir.Ref) and n.name in self.moving for n in ir.walk(size))
 
     def plate_variable(self, axis: Axis, dim: int, indent: int) -> str:
         """A plate that several samples enter, as a variable."""
@@ -242,6 +257,10 @@ class Body:
         if node.observed is not None:
             cast(ast.Call, drawn).keywords.append(ast.keyword("obs", self.observed(node, keys)))
         line = self.assigned(node, drawn)
+        for axis, _, _ in plates:
+            if self.is_resized(axis):  # Pyro knows no plate of nothing
+                self.out.write(indent, f"if {text(self.em.size(axis))} > 0:", node.span)
+                indent += 1
         heads = [self.plate_head(axis, dim, len(plates), indent) for axis, dim, _ in plates]
         if heads:
             self.out.write(indent, f"with {', '.join(heads)}:", node.span)
@@ -250,6 +269,9 @@ class Body:
     def plate_head(self, axis: Axis, dim: int, count: int, indent: int) -> str:
         """What a `with` enters: a plate of its own, or one made before."""
         key = (axis, dim)
+        if self.is_resized(axis):
+            own = text(self.in_loop(self.plate_name(axis)))
+            return f"pyro.plate({own}, {text(self.em.size(axis))}, dim={dim})"
         if key in self.plates:
             return self.plates[key]
         if self.shared.get(key, 0) > 1:

@@ -36,7 +36,7 @@ from mlmdsl.language.types import Array, Axis
 
 def range_size(cx: Context, value: RangeValue, node: tree.Node) -> Tensor:
     """How many numbers a range has."""
-    if value.step.known == 1 and value.start.known == 1:
+    if value.step.known == 1 and value.start.known == 1 and not _may_run_down(cx, value):
         return value.stop
     start, stop, step = value.start.known, value.stop.known, value.step.known
     if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step:
@@ -52,11 +52,21 @@ def replace_known(value: Tensor, known: int) -> Tensor:
 
 
 def _count_expr(cx: Context, value: RangeValue, node: tree.Node) -> Tensor:
-    if value.step.known != 1:
+    if value.step.known != 1 or _may_run_down(cx, value):
         exprs = (value.start.expr, value.stop.expr, value.step.expr)
         return Tensor(ir.Call("range_length", exprs, ir.Type("int", low=0)))
     difference = cast(Tensor, binary(cx, "-", value.stop, value.start, False, node))
     return cast(Tensor, binary(cx, "+", difference, constant(1), False, node))
+
+
+def _may_run_down(cx: Context, value: RangeValue) -> bool:
+    """Whether a range may end further than one before its start, as one whose ends change from step to step may."""
+    start, stop = value.start.known, value.stop.known
+    if isinstance(start, int) and isinstance(stop, int):
+        return stop < start - 1
+    low, high = value.stop.type.low, value.start.type.high
+    refs = [node for end in (value.start, value.stop) for node in ir.walk(end.expr) if isinstance(node, ir.Ref)]
+    return low < high - 1 and any(ref.name in cx.sequential for ref in refs)
 
 
 def check_range(cx: Context, value: RangeValue, node: tree.Node) -> None:

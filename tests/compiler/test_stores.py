@@ -16,6 +16,7 @@ REFUSED = [
     ("a fraction added by group", "s = fill(0, 3)\nfor i in g\n s[i] += 0.5\nend", "holds whole numbers"),
     ("a parameter among whole numbers", "s = [1, 2, 3]\ns[2] = a", "holds whole numbers"),
     ("a fraction everywhere", "s = fill(1, 3)\ns .= 0.5", "holds whole numbers"),
+    ("a fraction after a whole number", "s = fill(1, 3)\ns[1] = 2.0\ns[2] -= 0.5", "holds whole numbers"),
     ("a fraction added everywhere", "s = fill(1, 3)\ns .+= 0.5", "holds whole numbers"),
     ("a number in all places", "s = zeros(3)\ns[:] = 1", "many places"),
     ("a number in some places", "s = zeros(3)\ns[1:2] = a", "many places"),
