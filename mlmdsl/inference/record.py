@@ -13,15 +13,16 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.fx import Graph, GraphModule, Node
+from torch.fx import Graph, GraphModule, Interpreter, Node
+from torch.fx.graph import PythonCode
 from torch.nn.functional import pad
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_any, tree_map
 
 _aten = torch.ops.aten
 
@@ -35,6 +36,15 @@ _COMPOSED = (
     *(_aten._log_softmax, _aten._log_softmax_backward_data, _aten.logsumexp, _aten.logit_backward),
 )
 """Operations that are written down as those they are made of."""
+
+
+@cache
+def _parts(operation: Any) -> Callable[..., Any]:
+    """What computes a composed operation from others."""
+    from torch._decomp import get_decompositions
+
+    return get_decompositions([operation])[operation]
+
 
 Function = Callable[[Tensor], Tensor]
 Differentiated = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -117,7 +127,19 @@ def record(function: Function, q: Tensor) -> GraphModule:
     with recorder, _StraightGradients():
         gradient, value = by_autograd(function, recorder.q)
     recorder.graph.output((recorder.node(gradient), recorder.node(value)))
-    return GraphModule(recorder.constants, recorder.graph)
+    return Recorded(recorder.constants, recorder.graph)
+
+
+class Recorded(GraphModule):
+    """A graph that is run some few times, node by node: to write it out as Python would take longer than to record it."""
+
+    def recompile(self) -> PythonCode:
+        """Nothing: there is no Python code."""
+        return PythonCode("", {}, None)
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """What the graph computes."""
+        return Interpreter(self).run(*inputs)
 
 
 def trace(function: Function, q: Tensor) -> GraphModule:
@@ -145,6 +167,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.graph, self.constants = Graph(), torch.nn.Module()
         self.q = q.clone()
         self.nodes: dict[int, Node] = {}
+        self.indivisible: set[Any] = set()
         self.alive: list[Tensor] = []  # an identity is a tensor's only while it lives
         self._bind(self.q, self.graph.placeholder("q"))
 
@@ -152,22 +175,22 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if not tree_any(self._is_written, (args, kwargs)):
+        if not self._is_written(args) and not self._is_written(kwargs):
             return func(*args, **kwargs)
         if func.overloadpacket in _COMPOSED:
-            from torch._decomp import get_decompositions
-
             with self:
-                return get_decompositions([func])[func](*args, **kwargs)
-        with self:
-            if (made := func.decompose(*args, **kwargs)) is not NotImplemented:
-                return made
+                return _parts(func)(*args, **kwargs)
+        if func not in self.indivisible:
+            with self:
+                if (made := func.decompose(*args, **kwargs)) is not NotImplemented:
+                    return made
+            self.indivisible.add(func)
         if func is _aten._local_scalar_dense.default or torch.Tag.nondeterministic_seeded in func.tags:
             raise NotRecordable(f"{func} of what is sampled")
         target = _functional(func)
-        given = tree_map(self._operand, (args, kwargs))
+        operands, options = self._operands(args), self._operands(kwargs)
         result = func(*args, **kwargs)
-        node = self.graph.call_function(target, *given)
+        node = self.graph.call_function(target, operands, options)
         node.meta["val"] = result
         if isinstance(result, Tensor):
             self._bind(result, node)
@@ -186,10 +209,22 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.alive.append(tensor)
 
     def _is_written(self, value: Any) -> bool:
-        return isinstance(value, Tensor) and id(value) in self.nodes
+        """Whether a tensor that depends on the input is among an operation's arguments."""
+        if isinstance(value, Tensor):
+            return id(value) in self.nodes
+        if isinstance(value, dict):
+            value = value.values()
+        elif not isinstance(value, list | tuple):
+            return False
+        return any(map(self._is_written, value))
 
-    def _operand(self, value: Any) -> Any:
-        return self.node(value) if isinstance(value, Tensor) else value
+    def _operands(self, value: Any) -> Any:
+        """An operation's arguments, with nodes for tensors."""
+        if isinstance(value, Tensor):
+            return self.node(value)
+        if isinstance(value, dict):
+            return {name: self._operands(each) for name, each in value.items()}
+        return type(value)(map(self._operands, value)) if isinstance(value, list | tuple) else value
 
     def node(self, tensor: Tensor) -> Node:
         """What computes a tensor; one that depends on no input is a constant."""
