@@ -165,7 +165,11 @@ def dims_of(bound: Bound, axes: Sequence[Axis], shape: Sequence[int], name: str)
     dims = []
     for position, size in enumerate(shape):
         axis = axes[position] if position < len(axes) else None
-        known = (axis.labels or labels.get(axis_of(name, axis)) or labels.get(axis.name)) if axis is not None else None
+        known = (
+            (axis.labels or labels.get(axis_of(name, position, axis)) or labels.get(axis.name))
+            if axis is not None
+            else None
+        )
         wanted = axis.name if axis is not None else f"{name}_{position + 1}"
         dims.append(Dim(wanted, size, known if known is not None and len(known) == size else None))
     return tuple(dims)

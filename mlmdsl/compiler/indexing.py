@@ -156,11 +156,13 @@ def _lower_item(cx: Context, base: Tensor, position: int, item: tree.Expression)
     finally:
         cx.ends.pop()
     if isinstance(value, RangeValue):
-        return _range_item(cx, value, base, size, item)
-    return _pick_item(cx, tensor(cx, value, item), base, base.type.axes[position], item)
+        return _range_item(cx, value, base, position, size, item)
+    return _pick_item(cx, tensor(cx, value, item), base, position, item)
 
 
-def _range_item(cx: Context, value: RangeValue, base: Tensor, size: Tensor, item: tree.Expression) -> Position:
+def _range_item(
+    cx: Context, value: RangeValue, base: Tensor, position: int, size: Tensor, item: tree.Expression
+) -> Position:
     axis = cast(Axis, size.counts)
     if value.step.known != 1:
         numbers = range_tensor(cx, value, item)
@@ -170,7 +172,7 @@ def _range_item(cx: Context, value: RangeValue, base: Tensor, size: Tensor, item
         picks = range_along(cx, value)
         if picks is None:
             raise Carried
-        return _pick_item(cx, picks, base, axis, item)
+        return _pick_item(cx, picks, base, position, item)
     _need_values(cx, value.start, value.stop)
     verify = check_range(cx, value.start, value.stop, axis, item)
     if value.start.known == 1 and value.stop.expr == size.expr:
@@ -185,7 +187,8 @@ def _range_item(cx: Context, value: RangeValue, base: Tensor, size: Tensor, item
     return Position(ir.Slice(start, stop, verify=verify), range(first, last + 1))
 
 
-def _pick_item(cx: Context, value: Tensor, base: Tensor, axis: Axis, item: tree.Expression) -> Position:
+def _pick_item(cx: Context, value: Tensor, base: Tensor, position: int, item: tree.Expression) -> Position:
+    axis = base.type.axes[position]
     if value.type.element in ("real", "text") and not _is_whole(value):
         cx.fail(
             item,
@@ -203,13 +206,13 @@ def _pick_item(cx: Context, value: Tensor, base: Tensor, axis: Axis, item: tree.
         marked = mask_along(cx, value) if value.rank == 1 else None
         if marked is None:
             raise Carried
-        return _pick_item(cx, marked, base, axis, item)
+        return _pick_item(cx, marked, base, position, item)
     if value.type.element == "bool":
         _need_values(cx, value)
     if value.type.element == "bool" and isinstance(value.known, Array):
         value = _marked(cx, value, axis, item)
     expr, verify = check_index(cx, value, axis, item)
-    verify_index(cx, base, axis, value.levels, item)
+    verify_index(cx, base, position, value.levels, item)
     return Position(ir.Pick(expr, verify), value.known)
 
 

@@ -22,22 +22,24 @@ _SHOWN = 3
 _ORDERED = frozenset({"OrderedLogistic"})
 
 
-def verify_index(cx: Context, base: Tensor, axis: Axis, levels: Axis | None, item: tree.Node) -> None:
+def verify_index(cx: Context, base: Tensor, position: int, levels: Axis | None, item: tree.Node) -> None:
     """Refuse levels with other labels than the axis that they index, or than levels that indexed it before."""
+    axis = base.type.axes[position]
     if levels is None:
         return
     if levels.apart:
         _verify_columns(cx, levels, item)
     if not levels.labels:
         return
-    name = base.expr.name if isinstance(base.expr, ir.Ref) else axis.name
-    key = axis_of(name, axis)
+    origin = _origin(cx, base.expr, axis)
+    name = base.expr.name if isinstance(base.expr, ir.Ref) else origin
+    key = axis_of(origin, position, axis)
     for known in (axis, cx.indexed_by.get(key)):
         if known is not None and known.labels and _differ(known.labels, levels.labels):
             _fail(cx, known, levels, item, f"`{name}`")
     cx.indexed_by.setdefault(key, levels)
     if not axis.labels and not (isinstance(axis.size, int) and axis.size > len(levels.labels)):
-        _adopt(cx, key, axis, levels.labels)
+        _adopt(cx, {key, axis_of(name, position, axis)}, axis, levels.labels)
 
 
 def _verify_columns(cx: Context, levels: Axis, item: tree.Node) -> None:
@@ -48,15 +50,48 @@ def _verify_columns(cx: Context, levels: Axis, item: tree.Node) -> None:
             _fail(cx, first, second, item, "this index")
 
 
-def axis_of(name: str, axis: Axis) -> str:
-    """An axis of one array: axes that no column named may share a name, as those of `filldist(d, 4)` do."""
-    return f"{name}[{axis.name}]"
+def share_labels(cx: Context, left: Tensor, right: Tensor, node: tree.Node) -> None:
+    """The two axes that a product sums over are one: the labels of either are the labels of both.
+
+    Levels of two columns that reach one axis without labels are refused, as where they index it.
+    """
+    sides = ((left, left.rank - 1), (right, 0))
+    for (labelled, place), (bare, position) in (sides, sides[::-1]):
+        labels, axis = labelled.type.axes[place], bare.type.axes[position]
+        if not labels.labels or axis.labels or labels.size != axis.size:
+            continue
+        if labels.is_levels and not bare.is_data:
+            verify_index(cx, bare, position, labels, node)
+        else:
+            cx.axis_labels.setdefault(axis.name, labels.labels)
 
 
-def _adopt(cx: Context, key: str, axis: Axis, labels: tuple[str, ...]) -> None:
+def _origin(cx: Context, expr: ir.Expr, axis: Axis) -> str:
+    """The array that an axis comes from: `z` for `s = 2 .* z`; the names of all of them where there are several."""
+    found = _along(expr, axis)
+    if len(found) != 1:
+        return " and ".join(sorted(found)) or axis.name
+    (name,) = found
+    made = next((node.value for node in cx.nodes if isinstance(node, ir.Let) and node.name == name), None)
+    return name if made is None or not _along(made, axis) - {name} else _origin(cx, made, axis)
+
+
+def _along(expr: ir.Expr, axis: Axis) -> set[str]:
+    """The names in an expression that have an axis: of parameters where there are any, else of data."""
+    refs = [ref for ref in ir.walk(expr) if isinstance(ref, ir.Ref) and axis in ref.type.axes]
+    return {ref.name for ref in refs if not ref.data} or {ref.name for ref in refs}
+
+
+def axis_of(name: str, position: int, axis: Axis) -> str:
+    """An axis of one array: axes that no column named may share a name, as those of `filldist(d, 4, 4)` do."""
+    return f"{name}[{position + 1}:{axis.name}]"
+
+
+def _adopt(cx: Context, keys: set[str], axis: Axis, labels: tuple[str, ...]) -> None:
     """An axis without labels has those of its index; of several arrays each has its own."""
     found = labels[: axis.size] if isinstance(axis.size, int) else labels
-    cx.axis_labels.setdefault(key, found)
+    for key in sorted(keys):
+        cx.axis_labels.setdefault(key, found)
     cx.axis_labels[axis.name] = found if cx.axis_labels.get(axis.name, found) == found else ()
 
 
@@ -82,14 +117,18 @@ def verify_compared(cx: Context, args: Sequence[Tensor], what: str, node: tree.N
 def verify_aligned(
     cx: Context, axes: Sequence[Axis], what: str, node: tree.Node, operands: Sequence[Tensor] = ()
 ) -> None:
-    """Refuse axes side by side that have a label in common at different places, unless all operands are data."""
+    """Refuse axes side by side that have a label in common at different places.
+
+    Unless all operands are data, and an axis has the names of columns: these may be paired as one likes.
+    """
     labelled = [axis for axis in axes if axis.labels]
     for first, second in zip(labelled, labelled[1:], strict=False):
         if first.labels == second.labels:
             continue
         places = {label: place for place, label in enumerate(first.labels or ())}
         moved = any(places.get(label, place) != place for place, label in enumerate(second.labels or ()))
-        if moved and not (operands and all(operand.is_data for operand in operands)):
+        paired = not (first.is_levels and second.is_levels) and bool(operands)
+        if moved and not (paired and all(operand.is_data for operand in operands)):
             _fail(cx, first, second, node, f"`{what}`")
 
 

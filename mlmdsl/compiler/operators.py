@@ -19,7 +19,7 @@ from mlmdsl.compiler.elementwise import (
     known_value,
     verify_numbers,
 )
-from mlmdsl.compiler.labels import verify_aligned
+from mlmdsl.compiler.labels import share_labels, verify_aligned
 from mlmdsl.compiler.values import (
     DiagonalMatrix,
     Draw,
@@ -169,7 +169,7 @@ def contract(cx: Context, left: Tensor, right: Tensor, node: tree.Node) -> Tenso
             f"`*` needs as many columns on its left as {below} on its right: here {inner.size} and {outer.size}",
         )
     verify_aligned(cx, (inner, outer), "*", node, (left, right))
-    _share_labels(cx, inner, outer)
+    share_labels(cx, left, right, node)
     verify_numbers(cx, [left, right], node)
     loops = cx.loop_axes([left.type, right.type])
     type_ = ir.Type("real", loops, (*left.type.axes[:-1], *right.type.axes[1:]))
@@ -178,13 +178,6 @@ def contract(cx: Context, left: Tensor, right: Tensor, node: tree.Node) -> Tenso
     if known is not None:
         return known_tensor(ir.Contract(left.expr, right.expr, known_type(known)), known)
     return Tensor(ir.Contract(left.expr, right.expr, type_))
-
-
-def _share_labels(cx: Context, first: Axis, second: Axis) -> None:
-    """Two axes that a product sums over are one: the labels of either are the labels of both."""
-    for labelled, bare in ((first, second), (second, first)):
-        if labelled.labels and not bare.labels and labelled.size == bare.size:
-            cx.axis_labels.setdefault(bare.name, labelled.labels)
 
 
 def dot(cx: Context, left: Tensor, right: Tensor, node: tree.Node) -> Tensor:

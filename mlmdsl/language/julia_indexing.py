@@ -163,7 +163,7 @@ def _round_hint(given: Array) -> str | None:
 def _chosen(axis: Axis, positions: Values) -> Axis:
     """An axis with its labels at some positions."""
     labels = None if axis.labels is None else tuple(axis.labels[int(k)] for k in positions.ravel())
-    return Axis(axis.name, int(positions.size), labels)
+    return replace(axis, size=int(positions.size), labels=labels)
 
 
 def _check_bounds(indices: Values, size: int, where: str) -> None:

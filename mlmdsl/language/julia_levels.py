@@ -8,6 +8,7 @@ nothing, and an ordered outcome of it is refused.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ def _numbered(columns: Sequence[Array], order: Value = None, reference: Value = 
     ordered = _ordered(columns, distinct, labels, order, reference)
     place = {label: number for number, label in enumerate(ordered, start=1)}
     code = {value: place[label] for value, label in zip(distinct, labels, strict=True)}
-    axis = Axis(_axis_name(columns), len(ordered), tuple(ordered), _is_nominal(columns, order))
+    axis = Axis(_axis_name(columns), len(ordered), tuple(ordered), _is_nominal(columns, order), is_levels=True)
     return tuple(
         _coded(_looked_up(codes, [code[value] for value in found]), axis, column)
         for found, (_, codes), column in zip(each, encoded, columns, strict=True)
@@ -233,7 +234,7 @@ def _combinations(coded: Sequence[Array]) -> Array:
     for array, axis in zip(coded[1:], axes[1:], strict=True):
         codes, labels = _crossed(codes, labels, array.values, axis.labels or ())
     name = ":".join(axis.name or str(k + 1) for k, axis in enumerate(axes))
-    axis = Axis(name, len(labels), tuple(unlike(labels)), any(axis.nominal for axis in axes))
+    axis = Axis(name, len(labels), tuple(unlike(labels)), any(axis.nominal for axis in axes), is_levels=True)
     return Array(rows.converted(codes, np.int64), coded[0].axes, levels=axis, name=name or None)
 
 
@@ -285,7 +286,8 @@ def dummies(column: Value, *, drop: Value = None) -> Array:
     check_size(shape, "dummies", MAX_COLUMNS)
     codes = coded.values[:, None]
     values = rows.mapped(lambda part: (part == kept).astype(np.float64), [codes], shape)
-    return make_array(values, (*coded.axes, Axis(axis.name, len(labels), labels, axis.nominal, left_out)))
+    own = replace(axis, size=len(labels), labels=labels, dropped=left_out)
+    return make_array(values, (*coded.axes, own))
 
 
 def _dropped(drop: Value, labels: tuple[str, ...], name: str) -> int:

@@ -23,6 +23,7 @@ class Axis:
     """A dimension: its name, its size (a number, or the text of one not known before data are bound), its labels.
 
     `nominal`: the order of the labels means nothing: they are texts, sorted since nobody gave them an order.
+    `is_levels`: the labels are levels of a column, not names of columns.
     `dropped`: the level that `dummies` left out. `apart`: these are levels of a matrix whose columns have levels of
     their own, or none.
     """
@@ -33,6 +34,7 @@ class Axis:
     nominal: bool = field(default=False, compare=False)
     dropped: str | None = field(default=None, compare=False)
     apart: tuple[Axis | None, ...] = field(default=(), compare=False)
+    is_levels: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,6 +43,14 @@ MEETINGS = {
     "branch": (BOTH, "for i in eachindex(y)\nif home[i] == away[i]\ny[i] ~ Normal(0, 1)\nend\nend"),
     "ifelse": (BOTH, "y ~ MvNormal(s[ifelse.(y .> 0, home, away)], 1.0 * I)"),
     "vcat": (BOTH, "all = vcat(home, away)\ny ~ MvNormal(s[all[1:7]], 1.0 * I)"),
+    "derived of a number": (
+        BOTH,
+        "z ~ filldist(Normal(0, 1), 5)\nt = 2 .* z\ny ~ MvNormal(z[home] .- t[away], 1.0 * I)",
+    ),
+    "made of a part": (
+        BOTH,
+        "z ~ filldist(Normal(0, 1), 3)\nt = vcat(0.0, z)\ny ~ MvNormal(t[home] .- t[away], 1.0 * I)",
+    ),
     "sum of two": (EACH, "b ~ filldist(Normal(0, 1), K)\nc = s .+ b\ny ~ MvNormal(c[home], 1.0 * I)"),
     "sequential": (
         BOTH,
@@ -90,6 +98,12 @@ def test_a_matrix_of_codes_keeps_the_labels_of_each_column(used: str) -> None:
 
 
 ALLOWED = {
+    "two made alike": (
+        APART,
+        BOTH,
+        "a ~ filldist(Normal(0, 1), 3)\nb ~ filldist(Normal(0, 1), 3)\nc = vcat(0.0, a)\nd = vcat(0.0, b)\n"
+        "y ~ MvNormal(c[home] .- d[away], 1.0 * I)",
+    ),
     "an effect for each": (APART, EACH, EFFECT + "b ~ filldist(Normal(0, 1), K)\ny ~ MvNormal(s[home] .- b[away], 1.0 * I)"),
     "two of one size": (
         APART,
@@ -110,9 +124,16 @@ def test_what_mixes_no_groups_is_taken(block: str, arguments: str, body: str) ->
 def test_each_of_two_effects_of_one_size_has_its_own_labels() -> None:
     _, arguments, body = ALLOWED["two of one size"]
     labels = dict(bound(APART, arguments, body).lowered.model.labels)
-    assert labels["a[of_4]"] == ("ant", "bee", "cat", "dog")
-    assert labels["b[of_4]"] == ("bee", "cat", "dog", "eel")
+    assert labels["a[1:of_4]"] == ("ant", "bee", "cat", "dog")
+    assert labels["b[1:of_4]"] == ("bee", "cat", "dog", "eel")
     assert not labels["of_4"]
+
+
+def test_each_axis_of_a_matrix_has_its_own_labels() -> None:
+    body = "B ~ filldist(Normal(0, 1), 4, 4)\nfor i in eachindex(y)\ny[i] ~ Normal(B[home[i], away[i]], 1)\nend"
+    labels = dict(bound(APART, "home, away, y", body).lowered.model.labels)
+    assert labels["B[1:of_4]"] == ("ant", "bee", "cat", "dog")
+    assert labels["B[2:of_4]"] == ("bee", "cat", "dog", "eel")
 
 
 def test_columns_that_share_levels_have_the_density_by_label() -> None:
@@ -194,6 +215,14 @@ def test_the_reference_is_shown() -> None:
     from mlmdsl.describe import data_table
 
     assert "1 fair good (reference: poor)" in data_table(model)
+
+
+@pytest.mark.parametrize("used", ["(D .- E) * s", "D * s .- E * s", "dummies"])
+def test_dummies_numbered_apart_do_not_meet(used: str) -> None:
+    block = "D = dummies(home); E = dummies(away)" + ("; F = D .- E" if used == "dummies" else "")
+    body = f"s ~ filldist(Normal(0, 1), n)\ny ~ MvNormal({used if used != 'dummies' else 'F * s'}, 1.0 * I)"
+    with pytest.raises(mlmdsl.MlmError, match="two numberings of groups meet"):
+        bound(block, f"{'F' if used == 'dummies' else 'D, E'}, y; n=4", body)
 
 
 def test_axes_that_share_labels_at_other_places_are_not_aligned() -> None:
