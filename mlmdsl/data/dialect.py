@@ -48,11 +48,12 @@ AS_FOUND = Writing()
 
 @dataclass(frozen=True)
 class Dialect:
-    """How one file is written."""
+    """How one file is written. `quoted_missing`: what is missing is so in quotes too, as where the author says what is."""
 
     delimiter: str
     decimal: str
     missing: tuple[str, ...]
+    quoted_missing: bool = False
 
 
 def dialect_of(content: Content, where: str, said: Writing = AS_FOUND) -> Dialect:
@@ -69,7 +70,7 @@ def dialect_of(content: Content, where: str, said: Writing = AS_FOUND) -> Dialec
     if decimal == delimiter and not quoted:
         hint = f"say what separates its cells: `delim=';'`; or leave `decimal='{decimal}'` out"
         raise data_error(f"`{where}`: `{delimiter}` cannot both separate cells and be the decimal mark", hint)
-    return Dialect(delimiter, decimal, (*MISSING_CELLS, *said.missing))
+    return Dialect(delimiter, decimal, (*MISSING_CELLS, *said.missing), bool(said.missing))
 
 
 def _start(content: Content) -> str:

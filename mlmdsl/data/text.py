@@ -129,7 +129,7 @@ def _conversion(dialect: Dialect, types: Mapping[str, pa.DataType], columns: lis
         decimal_point=dialect.decimal,
         null_values=list(dialect.missing),
         strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
+        quoted_strings_can_be_null=dialect.quoted_missing,
         column_types=dict(types),
         include_columns=columns or [],
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import random
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,12 @@ SAID: dict[str, tuple[str, dict[str, Any], dict[str, list[Any]]]] = {
     "the other delimiter": ("a;b,c\n1;2,3\n", {"delimiter": ","}, {"a;b": ["1;2"], "c": [3]}),
     "missing": ("a,b\nn/a,.\n1,2\n", {"missing": ("n/a", ".")}, {"a": [None, 1], "b": [None, 2]}),
     "missing numbers": ("a,b\n-999,x\n1,y\n", {"missing": ("-999",)}, {"a": [None, 1], "b": ["x", "y"]}),
+    "missing in quotes": (
+        'a,b\n"n/a","NA"\n"1","x"\n"",z\n',
+        {"missing": ("n/a",)},
+        {"a": [None, 1, None], "b": [None, "x", "z"]},
+    ),
+    "quotes make a text, where nothing is said": ('a,b\n"NA",""\nx,y\n', {}, {"a": ["NA", "x"], "b": ["", "y"]}),
     "missing NaN": ("a,b\nNaN,x\n1.5,NA\n", {"missing": ("NaN",)}, {"a": [None, 1.5], "b": ["x", None]}),
 }
 
@@ -194,3 +202,43 @@ def test_what_is_no_number_is_odd_among_numbers(tmp_path: Path, cell: str) -> No
 @pytest.mark.parametrize("cell", [" 2.5", "2.5 ", "+2.5", "02.50", "2.5e0", "25E-1"])
 def test_what_is_a_number_is_taken(tmp_path: Path, cell: str) -> None:
     assert read(tmp_path, f"v,w\n1.5,a\n{cell},b\n")["v"] == [1.5, 2.5]
+
+
+def _column(choose: random.Random, decimal: str, rows: int) -> list[tuple[Any, str]]:
+    """Values, and how they are written."""
+    kind = choose.choice(["whole", "tenths", "thousandths", "gaps", "text"])
+    values: list[Any] = [
+        {
+            "whole": choose.randint(-5, 9999),
+            "tenths": round(choose.uniform(-50, 50), 1),
+            "thousandths": choose.randint(1000, 999999) / 1000,
+            "gaps": choose.choice([1.5, 7.25, None]),
+            "text": choose.choice(["a", "b;c", "d,e", "x y", "n|m"]),
+        }[kind]
+        for _ in range(rows)
+    ]
+    digits = ".3f" if kind == "thousandths" else ""
+    return [
+        (v, "" if v is None else v if isinstance(v, str) else format(v, digits).replace(".", decimal)) for v in values
+    ]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_number_is_misread(tmp_path: Path, seed: int) -> None:
+    """Tables of two columns or more, in every dialect: a column is its numbers, or the text that stands there."""
+    choose = random.Random(seed)
+    for _ in range(30):
+        delimiter, decimal = choose.choice(",;\t|"), choose.choice(".,")
+        rows = choose.randint(1, 6)
+        columns = [_column(choose, decimal, rows) for _ in range(choose.randint(2, 4))]
+        with (tmp_path / "t.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+            writer.writerow([f"c{k}" for k in range(len(columns))])
+            writer.writerows([column[row][1] for column in columns] for row in range(rows))
+        found = read_table(tmp_path / "t.csv")
+        assert found.names == tuple(f"c{k}" for k in range(len(columns)))
+        for got, column in zip(found.columns.values(), columns, strict=True):
+            gone = [False] * rows if got.missing is None else got.missing.tolist()
+            entries = [None if lost else value for value, lost in zip(got.values.tolist(), gone, strict=True)]
+            texts = [text or None for _, text in column]
+            assert entries == (texts if got.values.dtype == object else [value for value, _ in column])
