@@ -143,3 +143,16 @@ def test_each_array_has_its_own_size(lines: str, shapes: tuple[Any, ...]) -> Non
     trace = pyro.poutine.trace(model.program).get_trace()
     wanted = tuple((shape,) if isinstance(shape, int) else shape for shape in shapes)
     assert tuple(tuple(trace.nodes[name]["value"].shape) for name in "abcd") == wanted
+
+
+RAGGED = {
+    "an inner loop as long as the step": ["for j in 1:3, k in 1:j y[k] ~ Normal(a * j, 1) end"],
+    "an inner loop that carries too": ["t = 0.0", "for j in 1:3", "t = t + a", "for k in 1:j y[k] ~ Normal(t, 1) end", "end"],
+    "an inner loop that starts empty": ["y[1] ~ Normal(a, 1)", "for j in 1:3, k in 1:(j - 1) y[k] ~ Normal(a * j, 1) end", "y[2] ~ Normal(2a, 1)", "y[3] ~ Normal(3a, 1)"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lines", RAGGED.values(), ids=RAGGED)
+def test_inner_loops_of_unequal_lengths(lines: list[str]) -> None:
+    density = log_density(bound("\n".join(["@model function m(y)", "a ~ Normal()", *lines, "end"]), y=Y), {"a": A})
+    assert density == pytest.approx(n(A) + sum(n(Y[:j], A * j) for j in range(1, 4)), rel=1e-10)
