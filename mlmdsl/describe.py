@@ -80,7 +80,7 @@ def data_json(bound: Bound) -> str:
     """One object: `table`, `rows`, `columns`, `model`, `arguments`, `notes`.
 
     A column has column, type, n, missing, min, mean, median, max, n_levels, levels; an argument name, kind, labels (of
-    each axis, or null), source, reference (the level that its columns leave out, or null).
+    each axis, or null), source, reference (the level that its columns leave out, or null), ordered.
     """
     table = bound.table
     return as_json(
@@ -119,8 +119,9 @@ def _column_row(column: ColumnSummary) -> dict[str, str]:
 
 
 def _argument_row(argument: BoundArgument) -> dict[str, str]:
-    labels = _labels(argument.labels) + (f" (reference: {argument.reference})" if argument.reference else "")
-    return {"argument": argument.name, "value": argument.kind, "from": argument.source, "labels": labels}
+    labels = _labels(argument.labels, mark=" < " if argument.ordered else " ")
+    reference = f" (reference: {argument.reference})" if argument.reference else ""
+    return {"argument": argument.name, "value": argument.kind, "from": argument.source, "labels": labels + reference}
 
 
 def _figure(value: float | None) -> str:
@@ -132,9 +133,9 @@ def _levels(column: ColumnSummary) -> str:
     return f"{column.n_levels}: {' '.join(column.levels)}{' …' if column.n_levels > len(column.levels) else ''}"
 
 
-def _labels(axes: Sequence[Sequence[str] | None], shown: int = 12) -> str:
+def _labels(axes: Sequence[Sequence[str] | None], shown: int = 12, mark: str = " ") -> str:
     known = [labels for labels in axes if labels is not None]
-    return " × ".join(" ".join(labels[:shown]) + (" …" if len(labels) > shown else "") for labels in known)
+    return " × ".join(mark.join(labels[:shown]) + (f"{mark}…" if len(labels) > shown else "") for labels in known)
 
 
 # ── shipped specs ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -274,7 +274,7 @@ class Spec:
 class BoundArgument:
     """How an argument came to be: its value in words, the labels of its axes, and the expression behind it.
 
-    `reference`: the level that its columns leave out.
+    `reference`: the level that its columns leave out. `ordered`: its levels have an order, by value or since one was given.
     """
 
     name: str
@@ -282,6 +282,7 @@ class BoundArgument:
     labels: tuple[tuple[str, ...] | None, ...]
     source: str
     reference: str | None = None
+    ordered: bool = False
 
 
 @dataclass(frozen=True)
@@ -337,7 +338,9 @@ class Bound:
         sources = {name: self.spec.source.excerpt(value.span) for name, value in defined.items()}
         defaults = {p.name: self.spec.source.excerpt(p.default.span) for p in self._params() if p.default is not None}
         return tuple(
-            BoundArgument(name, describe(value) + _shown(value), _labels(value), source, _reference(value))
+            BoundArgument(
+                name, describe(value) + _shown(value), _labels(value), source, _reference(value), _is_ordered(value)
+            )
             for name, value in self.bound.values.items()
             for source in [sources.get(name, defaults.get(name, ""))]
         )
@@ -464,6 +467,11 @@ def _labels(value: object) -> tuple[tuple[str, ...] | None, ...]:
         return ()
     axes: tuple[Axis, ...] = (value.levels,) if value.levels is not None else value.type.axes
     return tuple(axis.labels for axis in axes)
+
+
+def _is_ordered(value: object) -> bool:
+    levels = value.levels if isinstance(value, Tensor) else None
+    return levels is not None and levels.is_levels and not levels.nominal
 
 
 def _reference(value: object) -> str | None:

@@ -215,6 +215,9 @@ def test_the_reference_is_shown() -> None:
     from mlmdsl.describe import data_table
 
     assert "1 fair good (reference: poor)" in data_table(model)
+    ordered = ordinal('levels(rating; order=["poor", "fair", "good"])')
+    assert "poor < fair < good" in data_table(ordered)
+    assert (ordered.arguments[0].ordered, model.arguments[0].ordered) == (True, False)
 
 
 @pytest.mark.parametrize("used", ["(D .- E) * s", "D * s .- E * s", "dummies"])
