@@ -154,7 +154,7 @@ def _sample(bound: Bound, seed: int, quiet: bool, sampling: Mapping[str, Any], s
 
         def told(now: Progress) -> None:
             shown(now)
-            stop.check()
+            stop.check(now.phase == "sample" and now.done == now.total)
 
         try:
             fit = bound.sample(seed=seed, progress=told, **sampling)

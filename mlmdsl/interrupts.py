@@ -29,30 +29,34 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.number = int(signal.SIGINT)
-        self._begun = self._asked = self._keeping = self._refused = False
+        self._begun = self._asked = self._stopped = self._keeping = self._refused = False
         self._before: dict[int, Any] = {}
 
-    def check(self) -> None:
-        """Raise Interrupted if a signal waits."""
+    def check(self, drawn: bool = False) -> None:
+        """Raise Interrupted if a signal waits; where all is `drawn` there is nothing left to end, only to keep."""
         self._begun = True
-        if self._asked and not self._keeping:
+        if self._stopped:
+            return
+        self._keeping = drawn
+        if (self._asked or self._refused) and not drawn:
             self._raise()
 
     def take(self, number: int, *_: object) -> None:
         """Take note of a signal."""
         if self._keeping and not self._refused:
             self._refused = True
+            self.number = self.number if self._asked else int(number)
             with suppress(OSError):  # printing from a signal handler could come in the middle of printing
                 os.write(2, b"what was drawn is being kept; once more gives it up\n")
             return
         if not self._asked:
             self.number = int(number)
-        if self._asked or not self._begun:
+        if self._asked or self._keeping or not self._begun:
             self._raise()
         self._asked = True
 
     def _raise(self) -> None:
-        self._keeping = self._begun
+        self._keeping = self._stopped = self._begun
         raise Interrupted(number=self.number)
 
     def __enter__(self) -> Interrupts:

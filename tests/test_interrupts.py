@@ -53,6 +53,24 @@ def test_what_is_being_kept_is_given_up_at_the_second_time_only(capfd: pytest.Ca
             signal.raise_signal(signal.SIGINT)
 
 
+def test_once_all_is_drawn_it_is_being_kept(capfd: pytest.CaptureFixture[str]) -> None:
+    """Unless the run goes on, since its draws are worth too little: then it ends at the next report."""
+    with Interrupts() as stop:
+        stop.check()
+        stop.check(drawn=True)
+        signal.raise_signal(signal.SIGTERM)
+        assert "once more gives it up" in capfd.readouterr().err
+        with pytest.raises(Interrupted):
+            stop.check()
+        assert stop.number == signal.SIGTERM
+    with Interrupts() as stop:
+        stop.check(drawn=True)
+        signal.raise_signal(signal.SIGINT)
+        stop.check(drawn=True)
+        with pytest.raises(Interrupted):
+            signal.raise_signal(signal.SIGINT)
+
+
 def test_signals_that_are_ignored_stay_so() -> None:
     """As under nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
