@@ -98,7 +98,9 @@ def met(lately: Lately) -> NDArray[np.int64]:
 
 
 def _have_met(lately: Lately, c: int, d: int, usual: float) -> bool:
-    """`usual` is the standard deviation of the log density of a normal posterior."""
+    """`usual` is the standard deviation of the log density of a normal posterior. A chain without draws has met none."""
+    if not np.isfinite([lately.mean[c], lately.mean[d]]).all():
+        return False
     spread = max(min(lately.spread[c], lately.spread[d]), usual)
     if not abs(lately.mean[c] - lately.mean[d]) <= FAR * spread:
         return False
