@@ -34,6 +34,12 @@ class UnknownData(ValueError):
         super().__init__(f"{what} is known only with data")
 
 
+_WHOLE = frozenset({"range", "sortperm", "to_int"})
+_REDUCED = frozenset({"count", "sum", "maximum", "minimum", "prod"})
+_AS_GIVEN = frozenset({"fill", "repeat", "vec", "unique", "identity", "float"})
+"""Functions of whole numbers whose tensors are of whole numbers: always, where the result is, where the argument is."""
+
+
 @dataclass
 class Emitter:
     """What emission knows of a model: names, sizes of axes, and the constants it took out of the body."""
@@ -150,20 +156,10 @@ class Emitter:
             return True
         if isinstance(expr, ir.Stack) and ir.is_large(expr.type):
             return all(self.is_python(item) for item in expr.items)
-        if isinstance(expr, ir.Call) and expr.function == "fill":
+        if isinstance(expr, ir.Call) and expr.function in _WHOLE | _REDUCED:
+            return expr.type.element == "int" and (expr.function in _WHOLE or self.is_integral(expr.args[0]))
+        if isinstance(expr, ir.Call) and expr.function in _AS_GIVEN:
             return self.is_integral(expr.args[0])
-        if isinstance(expr, ir.Call) and expr.function in (
-            "range",
-            "sortperm",
-            "to_int",
-            "repeat",
-            "vec",
-            "count",
-            "sum",
-        ):
-            return expr.type.element == "int" and (
-                expr.function in ("sortperm", "to_int", "range") or self.is_integral(expr.args[0])
-            )
         return expr.type.element == "bool"
 
     def long(self, expr: ir.Expr) -> Code:
