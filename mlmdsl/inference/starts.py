@@ -8,7 +8,8 @@ its highest parts hold no mass. By the quadratic model, U falls by gᵀHg/2 more
 a draw, gᵀHg is χ² with D degrees of freedom. A chain has arrived where gᵀHg ≤ D, twice: the model that says so first may have
 been learned on slopes far above, so it is learned anew, and U may not have fallen by more than D since.
 
-Each chain goes down from its own point by its own slopes: modes are found as often as by the sampler itself.
+Each chain goes down from its own point by its own slopes. Where that ends in a hollow so far above where others ended that
+nothing of the posterior can be there, the chain tries another point; a single chain, which cannot know, tries some.
 """
 
 from __future__ import annotations
@@ -36,10 +37,39 @@ MEMORY = 10
 """Steps that the quadratic model remembers."""
 FIRST_STEPS = 3
 """Steps before the quadratic model is believed."""
+UNCHANGED = 1e-9
+"""A step along which the gradient changes by no larger share was far too short: the quadratic model is of a steeper slope."""
 SUFFICIENT = 1e-4
 """A step is taken if it lowers U by this share of what the slope promises."""
+HOPELESS, HOPELESS_PER_DIMENSION = 100.0, 10.0
+"""Units of U above the best that a chain may end; a region so high has a share of the posterior only if it is e¹⁰ times as wide
+in every direction, and e¹⁰⁰ times as large beyond that."""
+FLAT = 1e-6
+"""Where the gradient is no longer, there is no way down to be found."""
+FEWEST_POINTS, MOST_ROUNDS = 8, 4
+"""Points from which chains go down, all together, and how often a chain does that ends in a hollow."""
 SHORTEST = 1e-12
 """A step this short, as a share of the one proposed, will not come down."""
+
+
+def starting_points(evaluate: GradientAndValue, like: Tensor, generator: torch.Generator) -> tuple[Tensor, int]:
+    """Where chains may begin, shaped as `like`, (chain, D); and the gradients that each chain took.
+
+    Raises ValueError if no finite density is found.
+    """
+    chains, dim = like.shape
+    margin = HOPELESS + HOPELESS_PER_DIMENSION * dim
+    q, height, best, gradients = like, like.new_full((chains,), torch.inf), torch.inf, 0
+    for rounds in range(1, max(MOST_ROUNDS, -(-FEWEST_POINTS // chains)) + 1):
+        found, count = descend(random_points(evaluate, like, generator), evaluate)
+        there = _height(*evaluate(found))
+        best = min(best, float(there.min()))
+        better = (there < height) & (height > best + margin)
+        q, height = torch.where(better[:, None], found, q), torch.where(better, there, height)
+        gradients += HALVINGS + count + 1
+        if rounds * chains >= FEWEST_POINTS and float(height.max()) <= best + margin:
+            break
+    return q, gradients
 
 
 def random_points(evaluate: GradientAndValue, like: Tensor, generator: torch.Generator) -> Tensor:
@@ -129,7 +159,7 @@ class _Descent:
         self.gradient, self.height = at(q)
         self.pairs = _Pairs(np.zeros((chains, MEMORY, dim)), np.zeros((chains, MEMORY, dim)))
         self.share, self.steps = np.ones(chains), np.zeros(chains)
-        self.believed = np.full(chains, np.inf)
+        self.dropped, self.believed = np.full(chains, np.inf), np.full(chains, np.inf)
         self.arrived = np.zeros(chains, dtype=bool)
         self.direction, self.promised = self._newton()
 
@@ -141,14 +171,17 @@ class _Descent:
         taken = ~self.arrived & (height <= self.height - SUFFICIENT * promised)
         shorter = promised / (2 * (height - self.height + promised))
         self.share = np.where(taken, 1.0, self.share * np.clip(np.nan_to_num(shorter, nan=0.1), 0.1, 0.5))
-        self.pairs.add(taken, s, gradient - self.gradient)
+        self.dropped = np.where(taken, self.height - height, self.dropped)
+        y = gradient - self.gradient
+        unchanged = taken & (np.abs(y).max(1) <= UNCHANGED * np.abs(gradient).max(1))
+        self.pairs.add(taken, s, y)
         self.q = np.where(taken[:, None], self.q + s, self.q)
         self.gradient = np.where(taken[:, None], gradient, self.gradient)
         self.height = np.where(taken, height, self.height)
         self.steps += taken
         lost = ~self.arrived & (self.share < SHORTEST)
         self.arrived |= lost & (self.steps == 0)  # not even the steepest way leads down
-        self._forget(lost)
+        self._forget(lost | unchanged)
         self._aim(taken | lost)
         self._judge(taken)
 
@@ -169,8 +202,10 @@ class _Descent:
 
     def _judge(self, taken: NDArray[np.bool_]) -> None:
         dim = self.q.shape[1]
-        near = taken & (self.steps >= FIRST_STEPS) & (self.promised <= dim)
-        self.arrived |= near & (self.believed - self.height <= dim)
+        flat = (self.promised <= dim) | (self.dropped <= dim)
+        near = taken & (self.steps >= FIRST_STEPS) & flat
+        self.arrived |= near & (self.believed - self.height <= FIRST_STEPS * dim)
+        self.arrived |= np.abs(self.gradient).max(1) <= FLAT
         again = near & ~self.arrived
         self.believed = np.where(near, self.height, self.believed)
         self._forget(again)

@@ -18,7 +18,7 @@ from mlmdsl.inference.meeting import Lately, Restart, Standing, met, seen_lately
 from mlmdsl.inference.metric import estimate_metric, unit_metric
 from mlmdsl.inference.session import ACCEPTANCE, DIVERGING, POTENTIAL, STEP_SIZE, Session, Stepper
 from mlmdsl.inference.settings import RAISED_TARGET, Settings
-from mlmdsl.inference.starts import descend, random_points
+from mlmdsl.inference.starts import starting_points
 from mlmdsl.inference.tree import COLUMNS
 
 SETTLED_WINDOWS = 3
@@ -43,7 +43,7 @@ class WarmUp:
         started = perf_counter()
         stepper, settings = self.stepper, self.settings
         stepper.generator.manual_seed(settings.seed)
-        q, descended = descend(random_points(stepper.evaluate, stepper.like, stepper.generator), stepper.evaluate)
+        q, descended = starting_points(stepper.evaluate, stepper.like, stepper.generator)
         metric, alone = unit_metric(self.dim, stepper.like), torch.arange(settings.chains)
         sizes, searched = reasonable_steps(q, stepper.evaluate, metric, alone, stepper.noise)
         state = stepper.rooted(q, metric, sizes)

@@ -127,8 +127,11 @@ def bfmi(energy: npt.ArrayLike) -> Floats:
 
 
 def is_constant(values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Whether each parameter keeps one value, up to 8 units in its last place: (chain, draw, *shape) → shape."""
-    return _constant(_rows(values)).reshape(np.shape(values)[2:])
+    """Whether each parameter keeps one value, up to 8 units in the last place of the draws' number type: (chain, draw,
+    *shape) → shape."""
+    given = np.asarray(values)
+    kind = given.dtype if np.issubdtype(given.dtype, np.floating) else np.dtype(np.float64)
+    return _constant(_rows(given), float(np.finfo(kind).eps)).reshape(given.shape[2:])
 
 
 def _statistics(rows: Floats, scores: Floats) -> Statistics:
@@ -181,12 +184,12 @@ def _defined(rows: Floats) -> npt.NDArray[np.bool_]:
     return np.isfinite(rows).all(axis=(1, 2)) & ~_constant(rows)
 
 
-def _constant(rows: Floats) -> npt.NDArray[np.bool_]:
+def _constant(rows: Floats, eps: float = float(np.finfo(np.float64).eps)) -> npt.NDArray[np.bool_]:
     if rows[:1].size == 0:
         return np.zeros(len(rows), dtype=bool)
     low, high = rows.min(axis=(1, 2)), rows.max(axis=(1, 2))
     with np.errstate(invalid="ignore"):
-        rounding = 8 * np.finfo(np.float64).eps * np.maximum(np.abs(low), np.abs(high))
+        rounding = 8 * eps * np.maximum(np.abs(low), np.abs(high))
         same: npt.NDArray[np.bool_] = np.isfinite(low) & np.isfinite(high) & (high - low <= rounding)
     return same
 

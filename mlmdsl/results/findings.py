@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from mlmdsl.results.diagnostics import MIN_DRAWS, bfmi, nested_rhat
+from mlmdsl.results.diagnostics import MIN_DRAWS, bfmi, is_constant, nested_rhat
 from mlmdsl.results.summary import Entry, Row, entries, listed_draws
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ def _stuck_chains(fit: Fit) -> Iterator[Finding]:
         if variable.kind == "parameter" and np.issubdtype(values.dtype, np.floating) and values.shape[1] >= MIN_DRAWS:
             draws = listed_draws(variable, values)
             still = (draws[:, 1:] == draws[:, :-1]).mean(axis=1) > STUCK_SHARE
-            still &= (draws != draws[:1, :1]).any(axis=(0, 1))
+            still &= ~is_constant(draws.astype(values.dtype))  # up to rounding: the diagonal of a correlation matrix
             named = list(entries(variable))
             stuck |= {int(chain): named[entry] for chain, entry in np.argwhere(still) if int(chain) not in stuck}
     if stuck:

@@ -110,6 +110,16 @@ def test_a_stuck_chain_is_named(fit_of: Build) -> None:
     assert "stuck, most draws repeat the one before: chain 3 (θ)" in messages
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_what_is_constant_but_for_rounding_is_not_stuck(fit_of: Build, dtype: type) -> None:
+    """As the diagonal of a correlation matrix: 1, now and then one unit in the last place less."""
+    ones = np.where(noise(seed=5) > 1, np.nextafter(dtype(1), dtype(0)), dtype(1)).astype(dtype)
+    values = {"Ω21": noise().astype(dtype), "Ω22": ones}
+    assert not any(finding.code == "stuck" for finding in fit_of(values).findings)
+    values["Ω21"][1, 50:] = values["Ω21"][1, 50]
+    assert [finding.parameters for finding in fit_of(values).findings if finding.code == "stuck"] == [("Ω21",)]
+
+
 def test_repeated_integers_are_not_stuck(fit_of: Build) -> None:
     values = (noise() > 1).astype(np.int64)
     assert not any("stuck" in finding.message for finding in fit_of({"n": values}).findings)
