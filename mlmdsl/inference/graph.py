@@ -66,6 +66,7 @@ def simplify(module: GraphModule, example: Sequence[Tensor]) -> GraphModule:
     _drop_identities(module, values)
     _share(module)
     module.graph.eliminate_dead_code()
+    _read_before_writing(module)
     module.graph.lint()
     _forget_unused(module)
     module.recompile()
@@ -278,6 +279,18 @@ def _share(module: GraphModule) -> None:
         key = node.op, node.target, _hashable(node.args), _hashable(node.kwargs)
         if (first := seen.setdefault(key, node)) is not node:
             node.replace_all_uses_with(first)
+
+
+def _read_before_writing(module: GraphModule) -> None:
+    """Read a tensor before a new value of it is made, where autograd did so after: then the new one can take its place."""
+    for node in list(module.graph.nodes):
+        if node.target is not _aten.index_put.default:
+            continue
+        for reader in [user for user in node.args[0].users if user > node]:
+            inputs = reader.all_input_nodes
+            if all(each < node or each.op == "get_attr" for each in inputs):
+                for each in (*(each for each in inputs if each > node), reader):
+                    node.prepend(each)
 
 
 def _hashable(value: Any) -> Any:

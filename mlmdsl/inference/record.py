@@ -24,6 +24,8 @@ from torch.nn.functional import pad
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from mlmdsl.inference.stores import Stores
+
 _aten = torch.ops.aten
 
 
@@ -108,13 +110,26 @@ _STRAIGHT = {
 }
 
 
-class _StraightGradients(TorchFunctionMode):
-    """Functions that look at values by ones that do not, and nor do their gradients."""
+class _Straightened(TorchFunctionMode):
+    """Functions that look at values by ones that do not, and nor do their gradients; reads of what a loop wrote by what it
+    wrote."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stores = Stores()
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        return _STRAIGHT.get(func, func)(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if func is Tensor.__getitem__ and (kept := self.stores.read(*args)) is not None:
+            return kept
+        result = _STRAIGHT.get(func, func)(*args, **kwargs)
+        if func is torch.index_put:
+            self.stores.wrote(result, *args, **kwargs)
+        elif func is Tensor.reshape:
+            self.stores.reshaped(result, args[0])
+        return result
 
 
 def record(function: Function, q: Tensor) -> GraphModule:
@@ -124,7 +139,7 @@ def record(function: Function, q: Tensor) -> GraphModule:
         NotRecordable: a value decides what is done next, or chance does.
     """
     recorder = _Recorder(q)
-    with recorder, _StraightGradients():
+    with recorder, _Straightened():
         gradient, value = by_autograd(function, recorder.q)
     recorder.graph.output((recorder.node(gradient), recorder.node(value)))
     return Recorded(recorder.constants, recorder.graph)

@@ -57,9 +57,7 @@ def _index_put(writer: Writer, node: Node) -> Value:
 
 
 def _put(writer: Writer, source: Any, indices: list[Any], values: Any, adding: bool) -> Value:
-    shape = writer.shape(source)
-    out = writer.buffer(shape, writer.dtype(source))
-    writer.assign(out, writer.operand(source, shape))
+    out = writer.own(source, [*indices, values])
     lines, whole, place = _indexed(writer, out, indices)
     nest = plain_nest(whole)
     given = writer.stored(values).expanded(whole).at(nest.index) if isinstance(values, Node) else literal(values)

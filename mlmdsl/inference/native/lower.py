@@ -54,14 +54,15 @@ Lowering = Callable[["Writer", Node], Value]
 
 
 class Writer:
-    """The function while it is written, for so many lanes. `done` holds what each node became; `store` and `emit` add
-    statements."""
+    """The function while it is written, for so many lanes. `done` holds what each node became; nobody reads those in `dying`
+    after the node that is being translated; `store` and `emit` add statements."""
 
     def __init__(self, module: GraphModule, values: dict[Node, Any], lanes: int) -> None:
         self.module, self.values, self.lanes = module, values, lanes
         self.declarations: list[str] = []
         self.statements: list[str] = []
         self.done: dict[Node, Value] = {}
+        self.dying: Sequence[Node] = ()
         self.constants: list[Tensor] = []
         self.work = 0
         self.rooms = Rooms(lanes)
@@ -107,6 +108,18 @@ class Writer:
     def buffer(self, shape: Sequence[int], dtype: torch.dtype) -> View:
         """Room for numbers: a local array, or a part of the workspace."""
         return View.contiguous(self.rooms.take(dtype, max(1, prod(shape))), dtype, shape)
+
+    def own(self, argument: Node, others: Sequence[Any]) -> View:
+        """A copy of an argument to write into; the argument itself where nothing else reads it, `others` neither."""
+        shape = self.shape(argument)
+        if argument in self.dying and argument not in others:
+            held = self.stored(argument)
+            whole = View.contiguous(held.pointer, held.dtype, shape)
+            if held == whole and self.rooms.is_last(held.pointer):
+                return held
+        out = self.buffer(shape, self.dtype(argument))
+        self.assign(out, self.operand(argument, shape))
+        return out
 
     def store(self, value: Formula) -> View:
         """Compute a formula into a buffer of its own."""
@@ -200,6 +213,7 @@ def lower(module: GraphModule, values: dict[Node, Any], name: str, lanes: int = 
         elif node.op == "output":
             outputs = _outputs(writer, node)
         else:
+            writer.dying = last[node]
             writer.done[node] = _translated(writer, node, table)
             writer.rooms.hold(writer.done[node])
             for read in last[node]:

@@ -54,6 +54,10 @@ class Rooms:
         self._readers.subtract(_pointers(value))
         self._touched.update(name for name in _pointers(value) if name in self._sizes)
 
+    def is_last(self, name: str) -> bool:
+        """Whether one value alone reads an array of this function's own."""
+        return name in self._sizes and self._readers[name] == 1
+
     def settle(self) -> None:
         """The statements for a node are written: what they alone needed is free."""
         for name in sorted(name for name in self._touched if self._readers[name] == 0):
