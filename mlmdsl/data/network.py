@@ -29,15 +29,17 @@ _STEP = 2**20
 
 @dataclass(frozen=True)
 class Patience:
-    """How long an answer may take: `start` seconds, and one more for each `rate` bytes; `pause` without any byte."""
+    """How long an answer may take: `start` seconds, and one more for each `rate` bytes, `most` in all; `pause` without any
+    byte."""
 
     start: float = 60.0
     rate: float = 50_000.0
     pause: float = 60.0
+    most: float = 7200.0
 
     def ends(self, received: int) -> float:
         """The seconds that an answer of which so much has come may have taken."""
-        return self.start + received / self.rate
+        return min(self.start + received / self.rate, self.most)
 
 
 PATIENCE = Patience()

@@ -99,9 +99,10 @@ def test_a_server_that_drips_is_bounded_in_total(start: bytes) -> None:
 
 
 def test_what_comes_buys_time() -> None:
-    patience = Patience(start=2.0, rate=100.0)
+    patience = Patience(start=2.0, rate=100.0, most=20.0)
     assert patience.ends(0) == 2.0
     assert patience.ends(1000) == 12.0
+    assert patience.ends(10**9) == 20.0  # nobody sends for ever
 
 
 @pytest.mark.parametrize(
