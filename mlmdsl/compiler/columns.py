@@ -8,7 +8,7 @@ from mlmdsl.compiler import ir
 from mlmdsl.compiler.calls import known_call, known_of
 from mlmdsl.compiler.context import Context
 from mlmdsl.compiler.elementwise import constant, known_tensor, known_type
-from mlmdsl.compiler.values import Tensor, TupleValue, Value, describe
+from mlmdsl.compiler.values import Nothing, Tensor, TupleValue, Value, describe
 from mlmdsl.language import julia, tree
 from mlmdsl.language.functions import Function
 from mlmdsl.language.types import Array, Axis
@@ -18,6 +18,7 @@ Keywords = Mapping[str, Value]
 
 def data_call(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
     """`dummies(c)`, `levels(c)`, `lag(c, k)`: computed when data are bound; their shape is all that is known before."""
+    keywords = {name: value for name, value in keywords.items() if not isinstance(value, Nothing)}
     numbers = [arg for arg in args if isinstance(arg, Tensor)]
     if any(not arg.is_data for arg in numbers):
         cx.fail(node, f"{row.name} is a function of data, and this value is not known before sampling")

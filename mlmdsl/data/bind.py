@@ -126,11 +126,19 @@ def _parts(cx: Context, names: Sequence[str], statement: tree.Assign) -> Sequenc
     """The values that a statement of the block gives its names: one, or the parts of a tuple."""
     value = cx.expr(statement.value)
     if isinstance(statement.target, tree.Name):
+        if isinstance(value, TupleValue) and _called(statement.value) == "levels":
+            hint = "give each a name: `a, b = levels(a, b; shared=true)`"
+            cx.fail(statement.value, f"this gives {len(value.items)} values for the one name `{names[0]}`", hint)
         return [value]
     if not isinstance(value, TupleValue) or len(value.items) != len(names):
         hint = "`levels(a, b; shared=true)` gives codes for each of its columns"
         cx.fail(statement.value, f"expected {len(names)} values for {len(names)} names, found {describe(value)}", hint)
     return value.items
+
+
+def _called(node: tree.Expression) -> str:
+    """The name of the function that is called, if that is all there is."""
+    return node.function.id if isinstance(node, tree.Call) and isinstance(node.function, tree.Name) else ""
 
 
 def _as_argument(cx: Context, name: str, value: Value, node: tree.Node) -> Value:

@@ -152,6 +152,9 @@ def test_shared_levels_are_checked_without_data() -> None:
     mlmdsl.parse(text).check()
     with pytest.raises(mlmdsl.MlmError, match="expected 3 values for 3 names, found a tuple"):
         mlmdsl.parse(text.replace("home, away =", "home, away, third =")).bind(GAMES)
+    with pytest.raises(mlmdsl.MlmError, match="this gives 2 values for the one name `both`") as raised:
+        mlmdsl.parse(text.replace("home, away =", "both =")).bind(GAMES)
+    assert "give each a name: `a, b = levels(a, b; shared=true)`" in str(raised.value)
     with pytest.raises(mlmdsl.MlmError, match="5 levels"):
         mlmdsl.parse(text).bind(GAMES)  # sized by the column that has four of the five
 
@@ -192,6 +195,13 @@ def test_an_order_that_is_given_is_the_outcomes(outcome: str, codes: list[int]) 
     model = ordinal(outcome)
     values = {"c": c}
     assert log_density(model, values) == pytest.approx(expected, rel=1e-10)
+
+
+def test_nothing_is_no_option() -> None:
+    block = "g = levels(home; order=nothing, reference=nothing); X = dummies(home; drop=nothing)"
+    model = bound(block, "g, X, y", "y ~ MvNormal(zeros(7), 1.0 * I)")
+    assert model.arguments[0].labels == (("ant", "bee", "cat", "dog"),)
+    assert model.arguments[1].labels == (None, ("ant", "bee", "cat", "dog"))
 
 
 def test_ordered_dictionaries_bring_their_order(tmp_path: Path) -> None:
