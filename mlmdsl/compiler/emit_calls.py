@@ -51,9 +51,20 @@ def _choice(em: Emitter, expr: ir.Call) -> Code:
     wanted = keys_of(expr.type)
     condition, then, otherwise = expr.args
     if em.is_python(condition) or (condition.type.is_scalar and ir.is_data(condition)):
-        return form("{1} if {0} else {2}", em.code(condition), em.tensor(then), em.tensor(otherwise))
+        return form("{1} if {0} else {2}", em.code(condition), *(_spread(em, side, expr) for side in (then, otherwise)))
     sides = [arranged(Placed(em.tensor(side), keys_of(side.type)), wanted) for side in (then, otherwise)]
     return form("torch.where({0}, {1}, {2})", arranged(em.placed(condition), wanted), *sides)
+
+
+def _spread(em: Emitter, side: ir.Expr, whole: ir.Call) -> Code:
+    """One of two values as a tensor with all the axes that the other has too."""
+    wanted, own = keys_of(whole.type), keys_of(side.type)
+    code = arranged(Placed(em.tensor(side), own), wanted)
+    if own == wanted:
+        return code
+    axes = (*whole.type.loops, *whole.type.axes)
+    sizes = [literal(-1) if key in own else em.size(axis) for key, axis in zip(wanted, axes, strict=True)]
+    return call(form("{0}.expand", code), *sizes)
 
 
 def _reduce(em: Emitter, expr: ir.Call, row: Function) -> Code:

@@ -18,6 +18,7 @@ from mlmdsl.language.types import Axis
 _PYTHON_OPERATORS: dict[str, type[ast.operator]] = {
     "+": ast.Add, "-": ast.Sub, "*": ast.Mult, "/": ast.Div, "^": ast.Pow,
 }  # fmt: skip
+_ARITHMETIC = frozenset(_PYTHON_OPERATORS)
 _COMPARISONS: dict[str, type[ast.cmpop]] = {
     "==": ast.Eq, "!=": ast.NotEq, "<": ast.Lt, "<=": ast.LtE, ">": ast.Gt, ">=": ast.GtE,
 }  # fmt: skip
@@ -262,6 +263,8 @@ def _map(em: Emitter, expr: ir.Map) -> Code:
     codes = []
     for arg in expr.args:
         code = em.real(arg) if exact else em.code(arg)
+        if not exact and arg.type.element == "bool" and expr.op in _ARITHMETIC and not em.is_python(arg):
+            code = form("{0}.long()", code)  # truth values are 0 and 1 here: as they are, they would be a mask
         codes.append(arranged(Placed(code, keys_of(arg.type)), wanted))
     return _operation(em, expr, codes)
 

@@ -90,6 +90,8 @@ def _assign(cx: Context, node: tree.Assign) -> None:
 
 def _change_whole(cx: Context, node: tree.Assign, name: str) -> None:
     """`x .= e`: every element of an array."""
+    if not tensor(cx, cx.scope[name], node).rank:
+        cx.fail(node, f"`.=` stores into an array, and `{name}` is a number", f"write `{name} {node.op or ''}= …`")
     verify_changeable(cx, name, node)
     value = tensor(cx, _new_value(cx, node), node)
     if name in cx.drawn_names or not value.rank:

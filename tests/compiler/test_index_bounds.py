@@ -150,3 +150,27 @@ def test_codes_of_many_rows_are_looked_at_at_once() -> None:
     codes[765_432] = 4
     message = refused(model("for i in eachindex(g) y[i] ~ Normal(a[g[i]], 1) end"), g=codes, y=np.zeros(1_000_000))
     assert message.startswith("index 4 (row 765433, `g[i]`) is past the end")
+
+
+TRUTHS = {
+    "a sum": ("for i in 1:4 y[i] ~ Normal(a[(y[i] > 0) + 1], 1) end", [2, 1, 2, 2]),
+    "a difference": ("for i in 1:4 y[i] ~ Normal(a[2 - (y[i] > 0)], 1) end", [1, 2, 1, 1]),
+    "a sum of two": ("for i in 1:4 y[i] ~ Normal(a[(y[i] > 0) + (y[i] > 1) + 1], 1) end", [2, 1, 3, 2]),
+    "a column": ("y ~ MvNormal(a[(y .> 0) .+ 1], I)", [2, 1, 2, 2]),
+    "a choice": ("for i in 1:4 y[i] ~ Normal(a[ifelse(y[i] > 0, 1, 3)], 1) end", [1, 3, 1, 1]),
+}
+
+
+@pytest.mark.parametrize(("line", "codes"), TRUTHS.values(), ids=TRUTHS)
+def test_truth_values_in_arithmetic_are_0_and_1(line: str, codes: list[int]) -> None:
+    """Never a mask, which `(y .> 0) .+ 1` less one would be."""
+    density = log_density(bound(model(line), y=Y, g=np.array(codes), x=X, k=2), {"a": A})
+    wanted = stats.norm.logpdf(A).sum() + stats.norm.logpdf(Y, inside(codes), 1).sum()
+    assert density == pytest.approx(float(wanted), rel=1e-10)
+
+
+def test_a_choice_in_order_has_the_axes_of_both_values() -> None:
+    line = "for t in 1:2\nm = [t == 1 ? j : t for j in 1:2]\ny[t] ~ Normal(m[1] + 10 * m[2], 1)\nz = z + m[1]\nend"
+    density = log_density(bound(model("z = 0.0", line), y=Y, g=np.array([1]), x=X, k=2), {"a": A})
+    wanted = stats.norm.logpdf(A).sum() + stats.norm.logpdf(Y[:2], [21, 22], 1).sum()
+    assert density == pytest.approx(float(wanted), rel=1e-10)

@@ -154,3 +154,7 @@ def test_values(lines: list[str], mean: float) -> None:
 @pytest.mark.parametrize("value", ["h", "ones(3, 3)", "ones(2, 2)"])
 def test_what_does_not_fit_is_not_stored_in_every_element(value: str) -> None:
     assert "the shapes do not fit" in message(text("z = zeros(2, 3)", f"z .= {value}", "s = a"))
+
+
+def test_a_number_has_no_elements_to_store_into() -> None:
+    assert "`.=` stores into an array" in message(text("z = 1.0", "z .+= a", "s = z"))
