@@ -217,7 +217,7 @@ def amplitude(s: Array, ℓ: Array, λ: Array) -> Array:
 
 def motorcycle(B: Array, λ: Array, y: Array) -> None:
     level, log_σ = pm.StudentT("level", 3, mu=-13, sigma=36), pm.StudentT("log_σ", 3, mu=0, sigma=10)
-    s, s_σ = (pm.HalfStudentT(name, 3, 36) for name in ("s", "s_σ"))
+    s, s_σ = (pm.Truncated(name, pm.StudentT.dist(3, mu=0, sigma=36), lower=0) for name in ("s", "s_σ"))
     ℓ, ℓ_σ = (pm.InverseGamma(name, 1.124909, 0.0177) for name in ("ℓ", "ℓ_σ"))
     f = level + B @ (amplitude(s, ℓ, λ) * pm.Normal("z", 0, 1, shape=40))
     g = log_σ + B[:, :20] @ (amplitude(s_σ, ℓ_σ, λ[:20]) * pm.Normal("w", 0, 1, shape=20))
