@@ -8,6 +8,10 @@ centred, the second by what the first found. Around each draw the log density of
 with the curvature by central differences of the gradient along a random direction ±1 through the site (Hutchinson's
 estimate of a Hessian's diagonal, exact where elements do not interact). Where s is small the curvature is the prior's, and
 what is left beyond it is rounding; so draws count by s² / (s² + its median).
+
+A chain of a pilot that has not come near the posterior yet would speak of slopes that are no part of it, so chains far below
+the best one are not heard. Their heights are compared with all sites not centred: where a scale is small, the density of
+a centred site is high whatever its mass.
 """
 
 from __future__ import annotations
@@ -23,10 +27,11 @@ from torch import Tensor
 from mlmdsl.inference.batching import silent_vmap
 from mlmdsl.inference.draws import Progress, ProgressCallback
 from mlmdsl.inference.engine import build_engine
+from mlmdsl.inference.meeting import FAR, HOPELESS
 from mlmdsl.inference.potential import GradientAndValue, NotVectorizable
 from mlmdsl.inference.recentring import Evidence, location_and_scale
 from mlmdsl.inference.sampler import Sampler
-from mlmdsl.inference.settings import Settings
+from mlmdsl.inference.settings import Raw, Settings
 from mlmdsl.inference.sites import Site, Sites
 
 Centring = Literal["auto", "centred", "noncentred"]
@@ -135,9 +140,10 @@ def _learned(
     if raw.interrupted:
         raise KeyboardInterrupt
     draws = raw.positions.transpose(0, 1)
+    near = near_the_best(heights_not_centred(sites, raw), sites.dim).repeat(len(draws))
     generator = torch.Generator(like.device).manual_seed(pilot.seed)
     found = {
-        site.name: _evidence(sites, engine.evaluate, site, draws, generator)
+        site.name: _evidence(sites, engine.evaluate, site, draws, near, generator)
         for site in sites.latent
         if site.name in names
     }
@@ -157,14 +163,33 @@ def _as_pilot(progress: ProgressCallback | None) -> ProgressCallback | None:
     return told
 
 
+def heights_not_centred(sites: Sites, raw: Raw) -> Tensor:
+    """The mean log density of each chain's draws, were all sites not centred: log π(v) + Σ ½·log(1 + i·s²)."""
+    heights = torch.as_tensor(raw.stats["lp"], dtype=sites.dtype, device=sites.device)
+    flat = raw.positions.flatten(0, 1)
+    for site in sites.latent:
+        if site.name in sites.centring:
+            scale = _placed(sites, site, flat)[2]
+            growth = torch.log1p(sites.centring[site.name].information.flatten() * scale.square())
+            heights = heights + growth.sum(1).reshape(heights.shape) / 2
+    return heights.mean(1)
+
+
+def near_the_best(heights: Tensor, dim: int) -> Tensor:
+    """Which chains' mean log densities (chain,) are such as a normal posterior of `dim` dimensions has beside the highest."""
+    finite = torch.where(torch.isfinite(heights), heights, -torch.inf)
+    near: Tensor = finite >= finite.max() - (HOPELESS + FAR * (dim / 2) ** 0.5)
+    return near
+
+
 def _evidence(
-    sites: Sites, evaluate: GradientAndValue, site: Site, draws: Tensor, generator: torch.Generator
+    sites: Sites, evaluate: GradientAndValue, site: Site, draws: Tensor, near: Tensor, generator: torch.Generator
 ) -> Evidence:
-    """What the data say of a site, at draws (draw, chain, D)."""
+    """What the data say of a site, at draws (draw, chain, D) of those chains that are `near` the posterior, (draw · chain,)."""
     part = slice(site.start, site.stop)
     pairs = [_derivatives(evaluate, q, part, generator) for q in draws]
-    slope, curvature = (torch.cat(each) for each in zip(*pairs, strict=True))
-    flat = draws.flatten(0, 1)
+    slope, curvature = (torch.cat(each)[near] for each in zip(*pairs, strict=True))
+    flat = draws.flatten(0, 1)[near]
     x, location, scale = _placed(sites, site, flat)
     stretch = scale * (1 + sites.centring[site.name].information.flatten() * scale.square()).rsqrt()  # ∂x/∂v
     information = curvature / stretch.square() - scale.pow(-2)

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from mlmdsl.inference import sample
-from mlmdsl.inference.centring import PILOTS, centred, merged_evidence
+from mlmdsl.inference.centring import PILOTS, centred, heights_not_centred, merged_evidence, near_the_best
 from mlmdsl.inference.draws import Phase, Progress
 from mlmdsl.inference.recentring import Evidence, NotLocationScale, freed
+from mlmdsl.inference.settings import Raw
 from mlmdsl.inference.sites import read_sites
 from mlmdsl.results.diagnostics import ess_bulk
 
@@ -81,6 +82,34 @@ def test_the_evidence_of_normal_rows_is_what_they_say() -> None:
     torch.testing.assert_close(evidence.pull, sums, rtol=1e-6, atol=1e-4)
     # s is 0.5 to 0.1 %, its square to 0.2 %
     torch.testing.assert_close(learned.shares["x"], wanted / (wanted + 4), rtol=0, atol=2e-3)
+
+
+def test_chains_far_below_the_best_are_not_heard() -> None:
+    """In 66 dimensions a normal posterior's log density has a standard deviation of 5.7: 10 and five of these are near."""
+    heights = torch.tensor([-646.0, -299492.0, -615.0, -650.0, -655.0, torch.nan, -torch.inf], **FLOAT64)
+    assert near_the_best(heights, 66).tolist() == [True, False, True, True, False, False, False]
+
+
+def test_heights_are_those_of_sites_not_centred() -> None:
+    """At one x whatever the coordinates: the density of the funnel itself, times the volume sⁿ that v leaves out."""
+    sites = read_sites(funnel)
+    q = torch.linspace(-1, 2, 10, **FLOAT64)
+    i, b = torch.linspace(0, 2, 9, **FLOAT64), torch.linspace(-1, 1, 9, **FLOAT64)
+    found = []
+    for evidence in (Evidence(i, b, i), Evidence(0 * i, 0 * b, 0 * i)):
+        freed_sites = replace(sites, centring={"x": evidence})
+        growth = 1 + evidence.information * q[0].exp()
+        v = (q[1:] - evidence.pull * q[0].exp() / growth) / (q[0].exp() / growth).sqrt()
+        place = torch.cat([q[:1], v])
+        height = freed_sites.log_density(place).reshape(1, 1).numpy()
+        found.append(heights_not_centred(freed_sites, pilot_of(place[None, None], {"lp": height})))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found[0][0], sites.log_density(q) + 9 * q[0] / 2, rtol=1e-12, atol=1e-12)
+
+
+def pilot_of(positions: Tensor, stats: dict[str, np.ndarray]) -> Raw:  # type: ignore[type-arg]
+    """What a pilot hands back."""
+    return Raw(positions, stats, 0.0, 0.0, 0.0, False)
 
 
 def test_what_cannot_be_used_of_a_pilot_is_left_out() -> None:
