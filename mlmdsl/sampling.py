@@ -30,6 +30,7 @@ from mlmdsl.outputs import described, outputs
 if TYPE_CHECKING:
     from mlmdsl.driver import Bound, DType
     from mlmdsl.inference.centring import Centring
+    from mlmdsl.inference.draws import Longer
     from mlmdsl.inference.run import Draws, Progress
     from mlmdsl.results.fit import Fit
 
@@ -179,21 +180,27 @@ def with_effects(
 ENOUGH_ESS = 1500
 GOOD_RHAT = 1.005
 MOST_TIMES = 8
+LEAST_ESS, MOST_RHAT, MIXING_RHAT = 400, 1.01, 1.1
+BETTER_S, NEEDED_S = 10.0, 60.0
+"""Seconds that a run may go on so that good draws become better, and so that draws become good."""
 
 
-def lengthened(positions: Values) -> int:
-    """How many times as long a run must be for its draws to be worth something: unconstrained (chain, draw, D) → 1 … 8.
+def lengthened(positions: Values) -> Longer:
+    """How much longer a run must be for its draws to be worth something: unconstrained (chain, draw, D) → 1 … 8 times.
 
     It is long enough where each coordinate has a bulk ESS of 1500 and an R-hat of 1.005; else its length goes up in
-    proportion, since both ESS and R-hat² − 1 of draws that mix do.
+    proportion, since both ESS and R-hat² − 1 of draws that mix do. Draws that warnings would be raised of may take more time,
+    unless their chains do not mix: those stay apart however long they are.
     """
+    from mlmdsl.inference.draws import Longer
     from mlmdsl.results.diagnostics import ess_bulk, rhat
 
     ess, worst = np.nanmin(ess_bulk(positions), initial=np.inf), np.nanmax(rhat(positions), initial=1.0)
     if not np.isfinite(ess):
-        return 1
+        return Longer(1, BETTER_S)
     times = max(ENOUGH_ESS / ess, (worst**2 - 1) / (GOOD_RHAT**2 - 1))
-    return int(np.clip(np.ceil(times), 1, MOST_TIMES))
+    poor = (ess < LEAST_ESS or worst > MOST_RHAT) and worst < MIXING_RHAT
+    return Longer(int(np.clip(np.ceil(times), 1, MOST_TIMES)), NEEDED_S if poor else BETTER_S)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import mlmdsl
+from mlmdsl.sampling import BETTER_S, NEEDED_S, lengthened
 
 
 def test_draws_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,3 +86,29 @@ def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
     counts: dict[str, Any] = {name: np.int64(10) for name in ("seed", "chains", "draws", "tune", "max_depth")}
     fit = bound.sample(**counts)
     assert (type(fit.run.seed), type(fit.run.draws), fit.values["μ"].shape) == (int, int, (10, 10))
+
+
+def autoregressive(φ: float, apart: float = 0.0) -> np.ndarray:
+    """Eight chains of 500 draws (chain, draw, 1), of variance 1, and their means as far apart as two halves say."""
+    rng = np.random.default_rng(1)
+    draws = rng.normal(size=(8, 500, 1))
+    for t in range(1, 500):
+        draws[:, t] = φ * draws[:, t - 1] + np.sqrt(1 - φ**2) * draws[:, t]
+    return draws + apart * (np.arange(8) % 2)[:, None, None]
+
+
+@pytest.mark.parametrize(
+    ("draws", "most_s", "least"),
+    [
+        (autoregressive(0.0), BETTER_S, 1),  # 4 000 independent draws are enough
+        (autoregressive(0.5), BETTER_S, 2),  # worth some 1 300: good, and may be better
+        (autoregressive(0.95), NEEDED_S, 8),  # worth some 100: a warning would be raised
+        (autoregressive(0.0, 3.0), BETTER_S, 8),  # chains that never met are not waited for
+    ],
+    ids=["enough", "good", "poor", "apart"],
+)
+def test_a_run_goes_on_as_long_as_its_draws_need(draws: np.ndarray, most_s: float, least: int) -> None:
+    longer = lengthened(draws)
+    assert longer.most_s == most_s
+    assert longer.times >= least
+    assert (longer.times == 1) == (least == 1)

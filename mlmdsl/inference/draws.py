@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -24,6 +24,13 @@ class UnsupportedModel(ValueError):
     def __init__(self, message: str, sites: Sequence[str] = ()) -> None:
         self.sites = tuple(sites)
         super().__init__(message)
+
+
+class Longer(NamedTuple):
+    """How many times as long a run should be, and the seconds that more draws may take; judged by counts, not by a clock."""
+
+    times: int
+    most_s: float
 
 
 @dataclass(frozen=True)

@@ -74,8 +74,8 @@ def sample(
 
     Without `target_accept` the target is 0.8, and 0.95 where transitions diverge late in warm-up (`remarks` says so).
     `lengthen` is called with the unconstrained draws (chain, draw, D) once all are there, and says how many times as
-    long the vectorised run should be; one transition of so many is then kept. A run is lengthened by some ten seconds
-    at most, by an estimate from counts of operations.
+    long the vectorised run should be, and within how many seconds by an estimate from counts of operations; one transition
+    of so many is then kept.
 
     An interrupt while sampling returns what was drawn, once each chain has a few draws; during warm-up it propagates.
     A model that cannot be run for many chains at once is sampled by the stock kernel, and `remarks` says why.

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mlmdsl.inference.draws import Array, Progress, ProgressCallback, Remark
+from mlmdsl.inference.draws import Array, Longer, Progress, ProgressCallback, Remark
 from mlmdsl.inference.engine import Engine
 from mlmdsl.inference.meeting import apart, met, restarted, seen_lately
 from mlmdsl.inference.session import (
@@ -29,12 +29,10 @@ from mlmdsl.inference.settings import ENOUGH_DRAWS, Raw, Settings
 from mlmdsl.inference.tree import COLUMNS
 from mlmdsl.inference.warmup import WarmUp
 
-LONGEST_EXTENSION_S = 10.0
-"""How much longer than asked for a run may take so that its draws are worth more; judged by counts, not by a clock."""
 MOST_KEPT = 50_000_000
 """Numbers kept of a lengthened run."""
-Lengthen = Callable[[Array], int]
-"""From unconstrained draws (chain, draw, D) to how many times as long the run should be."""
+Lengthen = Callable[[Array], Longer]
+"""From unconstrained draws (chain, draw, D) to how long the run should be."""
 
 
 class Sampler:
@@ -87,9 +85,9 @@ class Sampler:
         if self.lengthen is None or session.judged:
             return
         chains, transitions, columns = session.kept.shape
-        wanted = self.lengthen(self._positions(session, session.kept).cpu().numpy())
+        wanted, most_s = self.lengthen(self._positions(session, session.kept).cpu().numpy())
         steps = session.kept[:, :, N_STEPS].sum(1).max().item()
-        longest = 1 + int(LONGEST_EXTENSION_S / (steps * self.engine.seconds_per_step))
+        longest = 1 + int(most_s / (steps * self.engine.seconds_per_step))
         largest = max(1, MOST_KEPT // session.kept.numel())
         session.thin, session.judged = max(1, min(wanted, longest, largest)), True
         more = session.kept.new_zeros(chains, transitions * (session.thin - 1), columns)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mlmdsl.inference import Draws, Progress, UnsupportedModel, sample
+from mlmdsl.inference.draws import Longer
 from mlmdsl.inference.run import choose_settings
 
 from .models import Model, eight_schools, gaussian, varying_intercept
@@ -236,16 +237,18 @@ def test_a_killed_run_continues_as_if_nothing_had_happened(
             raise Killed
 
     with pytest.raises(Killed):
-        small(checkpoint=file, progress=kill, lengthen=lambda _: times)
-    assert same(small(resume=file, lengthen=lambda _: times), small(lengthen=lambda _: times))
+        small(checkpoint=file, progress=kill, lengthen=lambda _: Longer(times, 10.0))
+    assert same(
+        small(resume=file, lengthen=lambda _: Longer(times, 10.0)), small(lengthen=lambda _: Longer(times, 10.0))
+    )
 
 
 def test_a_longer_run_is_thinned_to_the_draws_asked_for() -> None:
     seen = []
 
-    def lengthen(positions: np.ndarray) -> int:  # type: ignore[type-arg]
+    def lengthen(positions: np.ndarray) -> Longer:  # type: ignore[type-arg]
         seen.append(positions.shape)
-        return 3
+        return Longer(3, 10.0)
 
     plain, longer = small(), small(lengthen=lengthen)
     assert (plain.thin, longer.thin) == (1, 3)
