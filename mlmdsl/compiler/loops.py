@@ -8,7 +8,7 @@ from typing import cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Carried, Context, Divided, LoopAxis, NeedsValues, Wrong
-from mlmdsl.compiler.definitions import forget
+from mlmdsl.compiler.definitions import forget, let
 from mlmdsl.compiler.dependence import (
     assigned_names,
     drawn_names,
@@ -30,14 +30,16 @@ from mlmdsl.compiler.iteration import (
     walk_axis,
 )
 from mlmdsl.compiler.partition import lower_each, lower_kinds
-from mlmdsl.compiler.references import at_home, holders, names_of, rebind, shares_names
+from mlmdsl.compiler.references import at_home, holders, moved, names_of, rebind, shares_names
 from mlmdsl.compiler.statements import lower_block
 from mlmdsl.compiler.values import (
+    Enumerated,
     RangeValue,
     Tensor,
     TupleValue,
     Unknown,
     Value,
+    Zipped,
 )
 from mlmdsl.language import tree
 
@@ -58,7 +60,7 @@ def lower_for(cx: Context, node: tree.For) -> None:
     failed: Wrong | None = None
     differs = False
     mentioned = {name.id for statement in node.body for name in names_in(statement)}
-    apart = not shares_names(cx, node.body, mentioned)
+    apart = not shares_names(cx, node.body, mentioned, iterable)
     if apart and is_independent(node, arrays, observed, accumulators, distinct):
         try:
             with cx.attempt():
@@ -146,6 +148,7 @@ def _sequential(cx: Context, node: tree.For) -> None:
     if isinstance(iterable, TupleValue):
         _unrolled(cx, node, iterable)
         return
+    iterable = _as_it_is(cx, iterable, node)
     steps = steps_of(cx, iterable, iterator)
     check_range(cx, steps, iterator)
     if steps.start.type.loops or steps.stop.type.loops:
@@ -158,6 +161,20 @@ def _sequential(cx: Context, node: tree.For) -> None:
     cx.fail(node, "a value changes its shape from one iteration to the next")
 
 
+def _as_it_is(cx: Context, iterable: Value, node: tree.For) -> Value:
+    """What a loop runs over, computed before it where it is computed from something that its body changes."""
+    if isinstance(iterable, Enumerated):
+        return Enumerated(_as_it_is(cx, iterable.iterable, node))
+    if isinstance(iterable, Zipped):
+        return Zipped(tuple(_as_it_is(cx, part, node) for part in iterable.iterables))
+    if not isinstance(iterable, Tensor) or iterable.home is not None:
+        return iterable
+    values = [cx.scope.get(name) for name in assigned_names(node.body)]
+    held = {value.expr.name for value in values if isinstance(value, Tensor) and isinstance(value.expr, ir.Ref)}
+    reads = any(isinstance(ref, ir.Ref) and ref.name in held for ref in ir.walk(iterable.expr))
+    return let(cx, "items", iterable, node) if reads else iterable
+
+
 def _sequential_pass(
     cx: Context, node: tree.For, iterable: Value, steps: RangeValue, types: dict[str, Tensor]
 ) -> tuple[bool, dict[str, Tensor]]:
@@ -165,6 +182,7 @@ def _sequential_pass(
     saved = (dict(cx.scope), list(cx.nodes), set(cx.names), set(cx.given), set(cx.drawn), set(cx.drawn_names),
              dict(cx.places), cx.known.copy())  # fmt: skip
     carried = prepare_carried(cx, node.body, types, node)
+    iterable = moved(iterable, list(carried.values()))
     iterator = node.iterators[0]
     variable = cx.fresh(iterator.targets[0].id)
     low, high = ends_of(steps)

@@ -165,14 +165,24 @@ def verify_named_in_order(cx: Context, name: str, home: Home, node: tree.Node) -
             cx.fail(node, message, f"write `copy({other})`")
 
 
-def shares_names(cx: Context, body: Sequence[tree.Statement], mentioned: set[str]) -> bool:
-    """Whether a loop's body reaches an array that it stores into by another name too, or by a function's own scope."""
+def moved(value: Value, arrays: Sequence[Tensor]) -> Value:
+    """A value that leads to arrays as it is once these have changed."""
+    for array in arrays:
+        if array.home is not None:
+            value = _with(value, array.home, array)
+    return value
+
+
+def shares_names(cx: Context, body: Sequence[tree.Statement], mentioned: set[str], iterable: Value) -> bool:
+    """Whether a loop's body reaches an array that it stores into otherwise too: by another name, a function, the loop itself."""
     stored = stored_names(tuple(body))
     if not stored:
         return False
     homes = {
         value.home for name in stored if isinstance(value := cx.scope.get(name), Tensor) and value.home is not None
     }
+    if any(_leads(iterable, home) for home in homes):
+        return True
     for name in mentioned - stored:
         value = cx.scope.get(name)
         if value is not None and any(_leads(value, home) for home in homes):

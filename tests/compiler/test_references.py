@@ -158,3 +158,24 @@ def test_what_does_not_fit_is_not_stored_in_every_element(value: str) -> None:
 
 def test_a_number_has_no_elements_to_store_into() -> None:
     assert "`.=` stores into an array" in message(text("z = 1.0", "z .+= a", "s = z"))
+
+
+def shifted(values: list[float], items: list[float] | None = None) -> float:
+    """The last of four numbers, each of which is set to the item before times a, as the loop goes."""
+    for k in range(4):
+        values[min(k + 1, 3)] = (values if items is None else items)[k] * A
+    return values[3]
+
+
+ONES = [1.0, 2.0, 3.0, 4.0]
+RUNNING = {
+    "values": (["j = 0", "for t in x", "j = j + 1", "x[min(j + 1, 4)] = t * a", "end"], shifted(list(ONES))),
+    "places and values": (["for (i, t) in enumerate(x) x[min(i + 1, 4)] = t * a end"], shifted(list(ONES))),
+    "pairs": (["for (i, t) in zip(1:4, x) x[min(i + 1, 4)] = t * a end"], shifted(list(ONES))),
+    "what is computed before": (["j = 0", "for t in 2 .* x", "j = j + 1", "x[min(j + 1, 4)] = t * a", "end"], shifted(list(ONES), [2 * v for v in ONES])),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("lines", "mean"), RUNNING.values(), ids=RUNNING)
+def test_a_loop_over_an_array_that_it_changes_sees_the_changes(lines: list[str], mean: float) -> None:
+    check(text("x = [1.0, 2.0, 3.0, 4.0]", *lines, "s = x[4]"), mean)
