@@ -35,6 +35,7 @@ PARTS = (
     Part(
         "logistic", "a model with nothing to integrate out", ("peers", "seeds"), ("--rows", "2000", "--groups", "100")
     ),
+    Part("compiling", "machine code of sequences", (), ("--models", "garch", "--lengths", "50")),
     Part("rows", "cost of a gradient, by number of rows"),
     Part("groups", "cost of a gradient, by number of groups"),
     Part("centring", "centred and non-centred effects"),
