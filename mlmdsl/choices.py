@@ -44,13 +44,12 @@ def verify_centring(centring: Any, known: Sequence[str]) -> None:
 
 def verify_device(device: str) -> None:
     """Raise ValueError where there is no such device."""
-    verify_one_of("device", str(device).split(":")[0], ("cpu", "cuda"))
     if str(device) != "cpu":
         import torch
 
         try:
             torch.empty(0, device=device)
-        except (AssertionError, RuntimeError) as error:
+        except (AssertionError, RuntimeError, TypeError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ValueError(f"device {device}: PyTorch {torch.__version__} cannot use it here: {reason}") from None
 

@@ -62,7 +62,7 @@ MODEL = "@model function m(y)\n    μ ~ Normal(0, 1)\n    y ~ Normal(μ, 1)\nend
         ({"centring": "centered"}, "centring must be one of auto, centred, noncentred"),
         ({"centring": {"a": "x"}}, "the centring of `a` must be one of"),
         ({"dtype": "float16"}, "dtype must be one of float64, float32"),
-        ({"device": "tpu"}, "device must be one of cpu, cuda"),
+        ({"device": "tpu"}, "device tpu: PyTorch .* cannot use it here"),
         ({"checkpoint": "no/such/folder/file"}, "there is no such folder"),
         ({"checkpoint": "."}, "this is a folder"),
         ({"resume": "no-such-file"}, "no-such-file: there is no such file"),
