@@ -45,7 +45,7 @@ def block_of(model: Callable[[], Any], chains: int) -> Callable[[], object]:
     sampler = Sampler(sites.dim, like, settings, engine)
     session = sampler.begin()
     sampler.finish_warm_up(session)
-    engine.compile(session.state, sampler.table.max_size, session.metric.factor)
+    sampler.stepper.compile(session)
     for note in engine.notes:
         console.print(note)
     return lambda: sampler.next_rows(session)
