@@ -13,7 +13,7 @@ from mlmdsl.compiler.context import Context, keyword_part, part
 from mlmdsl.compiler.elementwise import broadcast_axes, constant, elementwise
 from mlmdsl.compiler.families import check_support, family_draw
 from mlmdsl.compiler.operators import tensor, unary
-from mlmdsl.compiler.parts import settled_size
+from mlmdsl.compiler.parts import settled_size, verify_size
 from mlmdsl.compiler.values import (
     Draw,
     FamilyName,
@@ -156,6 +156,7 @@ def _size(cx: Context, value: Value, node: tree.Node) -> Tensor:
         cx.fail(node, f"a size is a whole number known from the data, found {describe(size)}")
     if isinstance(size.known, int) and size.known < 0:
         cx.fail(node, f"a size is not negative, found {size.known}")
+    verify_size(cx, size, node)
     return size
 
 

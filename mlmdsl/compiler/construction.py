@@ -13,7 +13,7 @@ from mlmdsl.compiler.elementwise import constant, elementwise
 from mlmdsl.compiler.indexing import axis_size, vectorized
 from mlmdsl.compiler.labels import joined_levels, side_by_side, with_levels
 from mlmdsl.compiler.operators import binary, tensor
-from mlmdsl.compiler.parts import settled_size
+from mlmdsl.compiler.parts import settled_size, verify_size
 from mlmdsl.compiler.references import apart, viewed
 from mlmdsl.compiler.values import (
     Draw,
@@ -93,6 +93,7 @@ def _undefined(cx: Context, row: Function, args: Sequence[Value], keywords: Keyw
 
 def _identity_matrix(cx: Context, identity: ScaledIdentity, sizes: Sequence[Value], node: tree.Node) -> Tensor:
     """`Matrix(λ * I, n, n)`."""
+    verify_size(cx, tensor(cx, sizes[-1], node), node)
     axis = cx.axis("dimension", tensor(cx, sizes[-1], node))
     eye = Tensor(ir.Call("eye", (), ir.Type("real", (), (axis, axis))))
     return elementwise(cx, "*", [identity.scale, eye], True, node) if identity.scale.known != 1 else eye

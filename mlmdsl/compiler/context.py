@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
+
+import numpy as np
+import numpy.typing as npt
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.values import Home, Tensor, Unknown, Value
@@ -48,10 +51,10 @@ class Carried(Exception):
 class Divided(Carried):
     """The iterations of a loop differ in form, by the data: each kind of them is lowered for itself.
 
-    `keys` has an entry for each iteration; iterations of one entry are alike.
+    `keys` has a number for each iteration; iterations of one number are alike.
     """
 
-    def __init__(self, axis: str, keys: Sequence[object]) -> None:
+    def __init__(self, axis: str, keys: npt.NDArray[np.int64]) -> None:
         self.axis = axis
         self.keys = keys
         super().__init__()

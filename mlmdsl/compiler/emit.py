@@ -13,9 +13,10 @@ from typing import cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import AxisKey
-from mlmdsl.compiler.emit_expressions import Emitter
+from mlmdsl.compiler.emit_expressions import Emitter, UnknownData
 from mlmdsl.compiler.emit_statements import Body, Writer, samples_of
 from mlmdsl.compiler.python_text import Code, docstring, form, text
+from mlmdsl.language.errors import Diagnostic, SpecError
 from mlmdsl.language.source import Source, Span
 
 
@@ -37,6 +38,15 @@ def emit(
 ) -> Program:
     """The module of a model."""
     em = _emitter(model, sizes, dtype, device)
+    try:
+        return _emitted(source, model, em)
+    except UnknownData as unknown:
+        span = model.body[0].span if model.body else None
+        hint = "the program depends on the data: bind them, or give `--data FILE`"
+        raise SpecError([Diagnostic(str(unknown), span, hint)], source) from None
+
+
+def _emitted(source: Source, model: ir.Model, em: Emitter) -> Program:
     body = Writer(source)
     Body(em, body, model).statements(model.body, 1)
     if model.returned is not None:

@@ -87,6 +87,8 @@ class Emitter:
         ):
             return False
         row = FUNCTIONS.get(expr.function)
+        if expr.function == "ismissing":
+            return False
         if not (row is not None and row.kind in _HOISTED_KINDS) and expr.function not in _HOISTED_SPECIAL:
             return False
         refs = [

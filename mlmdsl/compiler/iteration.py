@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from math import inf
+from math import inf, prod
 from typing import cast
 
 import numpy as np
@@ -114,6 +114,7 @@ def _walk_range(cx: Context, name: str, value: RangeValue, node: tree.Node) -> t
     if value.start.type.loops or value.stop.type.loops:
         raise Carried
     size = range_size(cx, value, node)
+    _verify_count(cx, size.known, node)
     over = value.over or (value.stop.counts if value.start.known == 1 and value.step.known == 1 else None)
     axis = _new_axis(cx, name, size, over)
     return LoopAxis(axis, over), _counter(axis, value.start, value.step)
@@ -123,6 +124,18 @@ def _axis_over(cx: Context, name: str, array: Tensor, position: int) -> tuple[Lo
     over = array.type.axes[position]
     axis = _new_axis(cx, name, axis_size(cx, array, position), over)
     return LoopAxis(axis, over), _counter(axis, constant(1), constant(1))
+
+
+MOST_ITERATIONS = 10**8
+"""The most iterations of a vectorised loop, those of the loops around it counted with them."""
+
+
+def _verify_count(cx: Context, count: object, node: tree.Node) -> None:
+    """Refuse more iterations than there is memory for."""
+    sizes = [loop.axis.size for loop in cx.loops] + [count]
+    product = prod(size for size in sizes if isinstance(size, int))
+    if product > MOST_ITERATIONS:
+        cx.fail(node, f"this would take {product:,} iterations, and a loop has at most {MOST_ITERATIONS:,}")
 
 
 def _new_axis(cx: Context, name: str, size: Tensor, over: Axis | None) -> Axis:
@@ -244,8 +257,9 @@ def ends_of(steps: RangeValue) -> tuple[float, float]:
     """The least and greatest integer of a range, as far as they are known."""
     start, stop, step = steps.start.known, steps.stop.known, steps.step.known
     if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step:
-        taken = range(start, stop + (1 if step > 0 else -1), step)
-        return (float(min(taken)), float(max(taken))) if taken else (-inf, inf)
+        count = (stop - start) // step + 1
+        last = start + (count - 1) * step
+        return (float(min(start, last)), float(max(start, last))) if count > 0 else (-inf, inf)
     return float(start) if isinstance(start, int) and step == 1 else -inf, inf
 
 

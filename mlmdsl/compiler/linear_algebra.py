@@ -10,6 +10,7 @@ from mlmdsl.compiler.calls import call_function, known_call, with_known
 from mlmdsl.compiler.context import Context
 from mlmdsl.compiler.elementwise import constant
 from mlmdsl.compiler.operators import adjoint, binary, dot, tensor, transposed
+from mlmdsl.compiler.parts import verify_size
 from mlmdsl.compiler.values import (
     DiagonalMatrix,
     Factorization,
@@ -70,6 +71,7 @@ def _diagonal(cx: Context, row: Function, args: Sequence[Value], keywords: Keywo
 
 
 def _identity(cx: Context, row: Function, args: Sequence[Value], keywords: Keywords, node: tree.Node) -> Value:
+    verify_size(cx, tensor(cx, args[0], node), node)
     axis = cx.axis("dimension", tensor(cx, args[0], node))
     return DiagonalMatrix(Tensor(ir.Call("ones", (), ir.Type("real", (), (axis,), 1, 1))))
 

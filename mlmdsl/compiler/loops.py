@@ -25,6 +25,7 @@ from mlmdsl.compiler.iteration import (
     ends_of,
     item_at,
     note_range,
+    range_size,
     scope_of,
     steps_of,
     walk_axis,
@@ -42,6 +43,9 @@ from mlmdsl.compiler.values import (
     Zipped,
 )
 from mlmdsl.language import tree
+
+MOST_STEPS = 1_000_000
+"""The most steps of a loop that runs one iteration after another."""
 
 
 def lower_for(cx: Context, node: tree.For) -> None:
@@ -151,6 +155,10 @@ def _sequential(cx: Context, node: tree.For) -> None:
     iterable = _as_it_is(cx, iterable, node)
     steps = steps_of(cx, iterable, iterator)
     check_range(cx, steps, iterator)
+    count = range_size(cx, steps, iterator).known
+    if isinstance(count, int) and count > MOST_STEPS:
+        hint = "write it as a sum or a whole-array expression"
+        cx.fail(iterator, f"this loop runs in order, and it takes {count:,} steps: at most {MOST_STEPS:,}", hint)
     if steps.start.type.loops or steps.stop.type.loops:
         raise Carried
     types: dict[str, Tensor] = {}

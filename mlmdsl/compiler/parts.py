@@ -6,7 +6,7 @@ vectorised so, or carries a value, is lowered once for each iteration, the loop'
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -14,10 +14,11 @@ import numpy.typing as npt
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.along import Along, values_along
-from mlmdsl.compiler.context import Context, Divided, NeedsValues
+from mlmdsl.compiler.context import Carried, Context, Divided, NeedsValues
 from mlmdsl.compiler.elementwise import constant
 from mlmdsl.compiler.values import RangeValue, Tensor
 from mlmdsl.language import tree
+from mlmdsl.language.julia_values import MAX_ENTRIES
 from mlmdsl.language.types import Array, Axis
 
 MOST_ITERATIONS = 20_000
@@ -85,15 +86,27 @@ def divide(found: Along) -> None:
         slices = np.moveaxis(found.values, position, 0)
         flat = slices.reshape(slices.shape[0], -1)
         if (flat != flat[:1]).any():
-            raise Divided(name, [row.tobytes() for row in flat])
+            if len(flat) > _MOST_DIVIDED:
+                raise Carried
+            single = flat.shape[1] == 1
+            raise Divided(name, np.unique(flat[:, 0] if single else flat, axis=0, return_inverse=True)[1].ravel())
 
 
-def kinds_of(keys: Sequence[Hashable]) -> list[npt.NDArray[np.int64]]:
+_MOST_DIVIDED = 10**7
+"""The most iterations of a loop that is run in parts."""
+
+
+def kinds_of(keys: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
     """The 0-based iterations of each kind, the kinds in the order in which they first appear."""
-    found: dict[Hashable, list[int]] = {}
-    for position, key in enumerate(keys):
-        found.setdefault(key, []).append(position)
-    return [np.asarray(positions, dtype=np.int64) for positions in found.values()]
+    order = np.argsort(keys, kind="stable").astype(np.int64)
+    kinds = np.split(order, np.flatnonzero(np.diff(keys[order])) + 1)
+    return sorted(kinds, key=lambda places: int(places[0]))
+
+
+def verify_size(cx: Context, size: Tensor, node: tree.Node) -> None:
+    """Refuse a size for which there is no memory."""
+    if isinstance(size.known, int) and size.known > MAX_ENTRIES:
+        cx.fail(node, f"a size of {size.known:,} is too large: at most {MAX_ENTRIES:,}")
 
 
 def settled_size(cx: Context, size: Tensor, node: tree.Node) -> Tensor:
