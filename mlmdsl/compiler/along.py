@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Context
+from mlmdsl.compiler.python_text import numbers_of
 from mlmdsl.language import julia
 from mlmdsl.language.functions import FUNCTIONS
 from mlmdsl.language.julia_values import make_array
@@ -119,7 +121,14 @@ def _ref(run: _Evaluation, expr: ir.Ref) -> Along:
 
 
 def _numbers(run: _Evaluation, expr: ir.Numbers) -> Along:
-    return Along(np.asarray(expr.values, dtype=np.int64).reshape([int(axis.size) for axis in expr.type.axes]), None, ())
+    return Along(
+        np.asarray(_values_of(expr.runs), dtype=np.int64).reshape([int(axis.size) for axis in expr.type.axes]), None, ()
+    )
+
+
+@lru_cache(maxsize=64)
+def _values_of(runs: str) -> tuple[int, ...]:
+    return tuple(numbers_of(runs))
 
 
 def _counter(run: _Evaluation, expr: ir.Counter) -> Along:

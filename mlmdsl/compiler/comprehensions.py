@@ -25,6 +25,7 @@ from mlmdsl.compiler.iteration import (
     range_size,
     scope_of,
     steps_of,
+    verify_steps,
     walk_axis,
 )
 from mlmdsl.compiler.kinds import by_kinds, one_by_one
@@ -309,6 +310,7 @@ def _sequence(
     check_range(cx, steps, node)
     if steps.start.type.loops or steps.stop.type.loops or steps.step.type.loops:
         raise Carried
+    verify_steps(cx, steps, node)
     _check_each(cx, iterable, steps, body, condition, node)
     variable = cx.fresh(name)
     low, high = ends_of(steps)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, cast
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import AxisKey, key_of
 from mlmdsl.compiler.emit_index import index_code
 from mlmdsl.compiler.layout import Placed, arranged, keys_of, permuted
-from mlmdsl.compiler.python_text import Code, Names, call, form, literal, name, runs_of
+from mlmdsl.compiler.python_text import Code, Names, call, form, literal, name, numbers_of
 from mlmdsl.language.functions import FUNCTIONS
 from mlmdsl.language.types import Axis
 
@@ -231,10 +232,10 @@ def _const(em: Emitter, expr: ir.Const) -> Code:
 def _numbers(em: Emitter, expr: ir.Numbers) -> Code:
     """Numbers of the data: `torch.tensor([…])`, or a text where they are many."""
     sizes = [int(axis.size) for axis in expr.type.axes]
-    if 0 < len(expr.values) <= _LISTED:  # an empty list would be of reals
-        made = call(form("torch.tensor"), ast.List([literal(value) for value in expr.values], ast.Load()))
+    if 0 < prod(sizes) <= _LISTED:  # an empty list would be of reals
+        made = call(form("torch.tensor"), ast.List([literal(value) for value in numbers_of(expr.runs)], ast.Load()))
     else:
-        made = call(form("runtime.whole_numbers"), literal(runs_of(expr.values)))
+        made = call(form("runtime.whole_numbers"), literal(expr.runs))
     if em.device != "cpu":
         cast(ast.Call, made).keywords.append(ast.keyword("device", literal(em.device)))
     return made if len(sizes) == 1 else call(form("{0}.reshape", made), *map(literal, sizes))

@@ -5,7 +5,7 @@
            | SetIndex(name, index, value) | Loop(variable, range, [Node]) | Branch(condition, [Node], [Node])
            | Collapsed(target, effects, terms, rows, observed, scale, groups)   a likelihood, its effects integrated out
     Dist   = family, arguments (Expr or Dist), plates, event axes
-    Expr   = Const | Numbers(values) | Ref | Counter(axis, start)    the value of a loop variable along its axis
+    Expr   = Const | Numbers(runs) | Ref | Counter(axis, start)    the value of a loop variable along its axis
            | Map(op, args)                         elementwise, with Julia's broadcasting: this is every dotted operator
            | Contract(a, b)                        the last axis of a against the first of b: `*` of matrices, `⋅`
            | Gather(x, index)                      x[…]: each axis of x is kept, sliced, picked from or walked by a loop
@@ -207,9 +207,12 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Numbers:
-    """Whole numbers that lowering worked out from the data (the rows of a group), column by row: an array of constants."""
+    """Whole numbers that lowering worked out from the data (the rows of a group), the last axis running fastest.
 
-    values: tuple[int, ...]
+    They are kept as text, `1:3 7` for 1, 2, 3, 7.
+    """
+
+    runs: str
     type: Type
 
 

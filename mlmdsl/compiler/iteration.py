@@ -130,6 +130,18 @@ MOST_ITERATIONS = 10**8
 """The most iterations of a vectorised loop, those of the loops around it counted with them."""
 
 
+MOST_STEPS = 1_000_000
+"""The most steps of a loop that runs one iteration after another."""
+
+
+def verify_steps(cx: Context, steps: RangeValue, node: tree.Node) -> None:
+    """Refuse a loop in order that would not end in any time."""
+    count = range_size(cx, steps, node).known
+    if isinstance(count, int) and count > MOST_STEPS:
+        hint = "write it as a sum or a whole-array expression"
+        cx.fail(node, f"this runs in order, and it takes {count:,} steps: at most {MOST_STEPS:,}", hint)
+
+
 def _verify_count(cx: Context, count: object, node: tree.Node) -> None:
     """Refuse more iterations than there is memory for."""
     sizes = [loop.axis.size for loop in cx.loops] + [count]

@@ -25,9 +25,9 @@ from mlmdsl.compiler.iteration import (
     ends_of,
     item_at,
     note_range,
-    range_size,
     scope_of,
     steps_of,
+    verify_steps,
     walk_axis,
 )
 from mlmdsl.compiler.partition import lower_each, lower_kinds
@@ -43,9 +43,6 @@ from mlmdsl.compiler.values import (
     Zipped,
 )
 from mlmdsl.language import tree
-
-MOST_STEPS = 1_000_000
-"""The most steps of a loop that runs one iteration after another."""
 
 
 def lower_for(cx: Context, node: tree.For) -> None:
@@ -155,10 +152,7 @@ def _sequential(cx: Context, node: tree.For) -> None:
     iterable = _as_it_is(cx, iterable, node)
     steps = steps_of(cx, iterable, iterator)
     check_range(cx, steps, iterator)
-    count = range_size(cx, steps, iterator).known
-    if isinstance(count, int) and count > MOST_STEPS:
-        hint = "write it as a sum or a whole-array expression"
-        cx.fail(iterator, f"this loop runs in order, and it takes {count:,} steps: at most {MOST_STEPS:,}", hint)
+    verify_steps(cx, steps, iterator)
     if steps.start.type.loops or steps.stop.type.loops:
         raise Carried
     types: dict[str, Tensor] = {}

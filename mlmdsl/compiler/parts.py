@@ -16,6 +16,7 @@ from mlmdsl.compiler import ir
 from mlmdsl.compiler.along import Along, values_along
 from mlmdsl.compiler.context import Carried, Context, Divided, NeedsValues
 from mlmdsl.compiler.elementwise import constant
+from mlmdsl.compiler.python_text import runs_of
 from mlmdsl.compiler.values import RangeValue, Tensor
 from mlmdsl.language import tree
 from mlmdsl.language.julia_values import MAX_ENTRIES
@@ -29,7 +30,7 @@ def numbers_tensor(values: npt.NDArray[np.int64], axes: Sequence[Axis]) -> Tenso
     """Whole numbers of the data as a value of the program."""
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
     type_ = ir.Type("int", (), tuple(axes), low, high)
-    return Tensor(ir.Numbers(tuple(values.ravel().tolist()), type_), Array(values, tuple(axes)))
+    return Tensor(ir.Numbers(runs_of(values.ravel().tolist()), type_), Array(values, tuple(axes)))
 
 
 # ── conditions ───────────────────────────────────────────────────────────────────────────────────────────────────────

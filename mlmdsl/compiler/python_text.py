@@ -102,6 +102,12 @@ def runs_of(values: Sequence[int]) -> str:
     return " ".join(parts)
 
 
+def numbers_of(runs: str) -> list[int]:
+    """The whole numbers that `runs_of` made a text of."""
+    ends = [part.partition(":") for part in runs.split()]
+    return [number for first, _, last in ends for number in range(int(first), int(last or first) + 1)]
+
+
 class Names:
     """Python identifiers for the author's names: as Python folds them (NFKC), and no two alike."""
 

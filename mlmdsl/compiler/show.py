@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mlmdsl.compiler import ir
-from mlmdsl.compiler.python_text import runs_of
 from mlmdsl.compiler.values import Absent, Tensor, Value, describe
 from mlmdsl.language import tree
 
@@ -123,7 +122,7 @@ def show_expr(expr: ir.Expr) -> str:
     if isinstance(expr, ir.Ref):
         return expr.name
     if isinstance(expr, ir.Numbers):
-        return f"numbers({runs_of(expr.values)})"
+        return f"numbers({expr.runs})"
     if isinstance(expr, ir.Counter):
         return f"counter({expr.axis.name})"
     if isinstance(expr, ir.Map):
