@@ -130,12 +130,12 @@ def run_from(folders: Sequence[Path], only: str, first: int, note: Path) -> None
 
 
 def _outcome(make: Model) -> str:
-    from mlmdsl.language.errors import SpecError
+    from mlmdsl.language.errors import MlmError
 
     try:
         program = make()
         return "" if min(run(program, chains) for chains in (1, 4)) else ": not for the native engine"
-    except (SpecError, ValueError, ArithmeticError, RuntimeError, TypeError) as error:
+    except (MlmError, ValueError, ArithmeticError, RuntimeError, TypeError) as error:
         return f": passed over, {str(error).splitlines()[0]}"
 
 

@@ -191,5 +191,8 @@ def _verify_shapes(session: Session, about: Mapping[str, Any], like: Tensor) -> 
         raise TypeError(f"a metric of {factor.dtype} {tuple(factor.shape)} for {dim} dimensions")
     leaves, sizes = session.state.leaf, session.state.size
     most = 1 << about["max_depth"]
-    if not (0 <= int(leaves.min()) <= int(leaves.max()) < most and 1 <= int(sizes.min()) <= int(sizes.max()) <= most):
+    if not (
+        0 <= int(leaves.min()) <= int(leaves.max()) < max(1, most // 2)
+        and 1 <= int(sizes.min()) <= int(sizes.max()) <= most
+    ):
         raise TypeError("a tree of a size that it cannot have")
