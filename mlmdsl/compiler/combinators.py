@@ -86,6 +86,8 @@ def _bounded(cx: Context, name: str, args: Sequence[Value], keywords: Keywords, 
     if not args or len(args) not in (1, 3):
         cx.fail(node, f"{name} takes (d; lower, upper) or (d, lower, upper), found {len(args)} arguments")
     base = _univariate(cx, args[0], name, part(node, 0))
+    if base.family in ("Flat", "FlatPos"):
+        cx.fail(part(node, 0), f"`{base.family}` has no distribution function: it cannot be cut", "write `FlatPos(l)`")
     lower, upper = (args[1], args[2]) if len(args) == 3 else (keywords.get("lower"), keywords.get("upper"))
     low, high = _bound(cx, lower, -inf, node), _bound(cx, upper, inf, node)
     if isinstance(low.known, int | float) and isinstance(high.known, int | float) and low.known >= high.known:

@@ -124,6 +124,7 @@ def test_quantile_of_a_distribution(written: str, reference: Any) -> None:
     ("statement", "words"),
     [
         ("u ~ to_submodel(priors(3))", "`to_submodel`: a model inside a model is not supported"),
+        ("q ~ truncated(FlatPos(0); lower=1)", "`FlatPos` has no distribution function: it cannot be cut"),
         ("@addlogprob! cdf(Flat(), 1.0)", "`Flat` has no distribution function"),
         ("@addlogprob! cdf(MvNormal(zeros(2), I), 1.0)", "cdf is of a distribution of one number"),
         ("@addlogprob! cdf(Normal(0, 1), y)", "write `cdf.(d, x)`"),
