@@ -173,7 +173,14 @@ def with_known(expr: ir.Expr, known: Array | Scalar | None, result: Tensor | Non
 
 def elementwise_call(cx: Context, row: Function, args: Sequence[Tensor], dotted: bool, node: tree.Node) -> Tensor:
     """A function of numbers, over arrays only with a dot."""
-    if not dotted and any(arg.rank for arg in args) and row.name not in ("identity", "float"):
+    if (
+        not dotted
+        and args[0].rank
+        and row.name in ("identity", "float")
+        and (row.name == "identity" or args[0].type.element == "real")
+    ):
+        return args[0]  # the array itself, not a new one
+    if not dotted and any(arg.rank for arg in args) and row.name != "float":
         if row.name == "inv" and args[0].rank == 2:
             return _inverse(cx, args[0])
         found = " and ".join(describe(arg) for arg in args)

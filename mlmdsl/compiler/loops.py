@@ -31,7 +31,7 @@ from mlmdsl.compiler.iteration import (
     walk_axis,
 )
 from mlmdsl.compiler.partition import lower_each, lower_kinds
-from mlmdsl.compiler.references import at_home, holders, moved, names_of, rebind, shares_names
+from mlmdsl.compiler.references import at_home, holders, moved, names_of, rebind, shares_names, verify_iterated
 from mlmdsl.compiler.statements import lower_block
 from mlmdsl.compiler.values import (
     Enumerated,
@@ -53,6 +53,7 @@ def lower_for(cx: Context, node: tree.For) -> None:
     iterable = cx.expr(node.iterators[0].iterable)
     if _is_empty(iterable):
         return
+    verify_iterated(cx, node, iterable)
     distinct = distinct_names(node.iterators[0], iterable)
     outer = frozenset(name for name, value in cx.scope.items() if not isinstance(value, Unknown)) - cx.functions.keys()
     accumulators = sum_accumulators(node, outer, distinct) | (cx.accumulators.keys() if cx.loops else frozenset())

@@ -20,6 +20,7 @@ from mlmdsl.compiler.elementwise import (
     verify_numbers,
 )
 from mlmdsl.compiler.labels import share_labels, verify_aligned
+from mlmdsl.compiler.references import viewed
 from mlmdsl.compiler.values import (
     DiagonalMatrix,
     Draw,
@@ -86,7 +87,7 @@ def adjoint(cx: Context, value: Value, node: tree.Node) -> Value:
     if numbers.rank == 1:
         return RowVector(numbers)
     if numbers.rank == 2:
-        return transposed(numbers)
+        return viewed(transposed(numbers), numbers)
     return cast(Value, cx.fail(node, f"`'` transposes a vector or a matrix, found {describe(numbers)}"))
 
 

@@ -15,6 +15,7 @@ from pyro.poutine.messenger import Messenger
 from pyro.poutine.subsample_messenger import _Subsample
 
 import mlmdsl
+from mlmdsl.compiler import ir
 from tests.differential.programs import Program
 from tests.differential.statements import Outcome, reference
 from tests.differential.values import JuliaError
@@ -77,12 +78,12 @@ def _place(part: str) -> int | slice:
     return slice(int(first or 1) - 1, int(last) if last else None) if colon else int(part) - 1
 
 
-def compiled(program: Program) -> Compiled:
+def compiled(program: Program, spec: mlmdsl.Spec) -> Compiled:
     """Compile a program with its data, and compute its density at the values given."""
     try:
-        model = mlmdsl.parse(program.text).bind(**program.arguments)
+        model = spec.bind(**program.arguments)
         run = model.program
-        sequential = "    for " in model.pyro_source()
+        sequential = any(isinstance(node, ir.Loop) for node in ir.statements(model.lowered.model.body))
     except (mlmdsl.SpecError, mlmdsl.DataError) as error:
         located = all(found.span is not None for found in error.diagnostics)
         return Compiled("refused" if located else "crash", message=str(error))
@@ -119,18 +120,19 @@ def _run(run: Any, values: dict[str, Any], sequential: bool) -> Compiled:
     return Compiled("outcome", density, tracked, sequential=sequential)
 
 
-def expected(program: Program) -> Outcome | JuliaError:
+def expected(program: Program, spec: mlmdsl.Spec) -> Outcome | JuliaError:
     """What Julia computes, or the error that it raises."""
     try:
         with np.errstate(all="ignore"):
-            return reference(mlmdsl.parse(program.text).tree, program.arguments, program.values)
+            return reference(spec.tree, program.arguments, program.values)
     except JuliaError as error:
         return error
 
 
 def compare(program: Program) -> Verdict:
     """Hold a program's two computations against each other."""
-    wanted, found = expected(program), compiled(program)
+    spec = mlmdsl.parse(program.text)
+    wanted, found = expected(program, spec), compiled(program, spec)
     if isinstance(wanted, JuliaError):
         return _judge_error(wanted, found)
     shown = f"{wanted.log_density!r} {wanted.tracked}"
