@@ -158,22 +158,6 @@ def stored_names(body: tuple[tree.Statement, ...]) -> frozenset[str]:
     return frozenset(found)
 
 
-def assigned_in_place(body: tuple[tree.Statement, ...]) -> frozenset[str]:
-    """Names of arrays whose elements statements other than `~` give new values."""
-    return stored_names(tuple(each for each in _all_statements(body) if isinstance(each, tree.Assign)))
-
-
-def stores_into(body: tuple[tree.Statement, ...], name: str) -> Iterator[tree.Expression]:
-    """The targets of statements that change an array in place."""
-    for statement in _all_statements(body):
-        if isinstance(statement, tree.Assign | tree.Tilde):
-            targets = statement.target.items if isinstance(statement.target, tree.Tuple) else (statement.target,)
-            dotted = isinstance(statement, tree.Assign) and statement.dotted
-            for target in targets:
-                if (isinstance(target, tree.Index) or dotted) and name in _target_names(target):
-                    yield target
-
-
 def fresh_names(body: tuple[tree.Statement, ...]) -> frozenset[str]:
     """Names that statements give a value of their own: not elements of it, and not what another name stands for."""
     return frozenset(

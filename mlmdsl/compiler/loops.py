@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 from typing import cast
@@ -197,6 +198,7 @@ def _sequential_pass(
     note_range(cx, variable, steps)
     cx.keep_names += 1
     names, values = bind_targets(cx, iterator, item_at(cx, iterable, counter, iterator))
+    values = _read_first(cx, names, values, carried, node)
     with scope_of(cx, names, values):
         lower_block(cx, node.body, strict=True)
         after = {name: cx.scope[name] for name in carried}
@@ -220,6 +222,20 @@ def _sequential_pass(
         ir.Loop(variable=variable, start=exprs[0], stop=exprs[1], step=exprs[2], body=tuple(body), span=node.span)
     )
     return True, types
+
+
+def _read_first(
+    cx: Context, names: Sequence[str], values: Sequence[Value], carried: dict[str, Tensor], node: tree.Node
+) -> list[Value]:
+    """The variables of a loop, those read from what its body changes before it does: a number is what it was, a row is a view."""
+    held = {value.expr.name for value in carried.values() if isinstance(value.expr, ir.Ref)}
+
+    def is_read(value: Value) -> bool:
+        refs = ir.walk(value.expr) if isinstance(value, Tensor) and not value.rank else ()
+        return any(isinstance(ref, ir.Ref) and ref.name in held for ref in refs)
+
+    return [let(cx, name, cast(Tensor, value), node) if is_read(value) else value
+            for name, value in zip(names, values, strict=True)]  # fmt: skip
 
 
 def prepare_carried(

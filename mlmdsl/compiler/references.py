@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import cast
 
 from mlmdsl.compiler.context import Context
-from mlmdsl.compiler.dependence import assigned_in_place, fresh_names, rebound_names, stored_names, stores_into
+from mlmdsl.compiler.dependence import fresh_names, rebound_names, stored_names
 from mlmdsl.compiler.values import (
     Closure,
     DiagonalMatrix,
@@ -151,31 +151,18 @@ def verify_changeable(cx: Context, name: str, node: tree.Node) -> None:
 
 
 def verify_iterated(cx: Context, node: tree.For, iterable: Value) -> None:
-    """Refuse a loop whose body changes what it runs over, which Julia reads as it goes, or what its variable is a view of.
-
-    An element that is changed at its own turn (`for (i, v) in enumerate(x)`, `x[i] = …`) was read before.
-    """
-    stored, iterator = (
-        stored_names(node.body) - (cx.arguments - cx.incomplete - assigned_in_place(node.body)),
-        node.iterators[0],
-    )
+    """Refuse a loop whose body changes and also replaces what it runs over, or stores into a part of it."""
+    body, iterator = node.body, node.iterators[0]
+    stored, rebound = stored_names(body), rebound_names(body)
     for target in iterator.targets:
-        if target.id in stored - rebound_names(node.body):
+        if target.id in stored - rebound:
             hint = f"write `{target.id} = copy({target.id})` first, or store by the index"
             cx.fail(target, f"`{target.id}` is a part of what this loop runs over, and its body stores into it", hint)
-    for name in sorted(stored):
+    for name in sorted(stored & rebound):
         value = cx.scope.get(name)
-        home = value.home if isinstance(value, Tensor) else None
-        if home is not None and _leads(iterable, home) and not _at_own_turn(name, node, iterable):
-            cx.fail(iterator.iterable, f"this loop runs over `{name}`, which its body changes", "run over a `copy(…)`")
-
-
-def _at_own_turn(name: str, node: tree.For, iterable: Value) -> bool:
-    """Whether each element of a vector is stored only in the step that `enumerate` gives it to."""
-    if not isinstance(iterable, Enumerated) or not isinstance(iterable.iterable, Tensor) or iterable.iterable.rank != 1:
-        return False
-    own = (node.iterators[0].targets[0],)
-    return all(isinstance(t, tree.Index) and t.indices == own for t in stores_into(node.body, name))
+        if isinstance(value, Tensor) and value.home is not None and _leads(iterable, value.home):
+            hint = f"run over `copy({name})`"
+            cx.fail(iterator.iterable, f"this loop runs over `{name}`, which its body changes and replaces", hint)
 
 
 def _refuse(cx: Context, node: tree.Node, message: str, name: str) -> None:

@@ -13,11 +13,7 @@ from tests.compiler.density import bound, log_density
 from tests.compiler.evaluate import tracked
 
 REFUSED = [
-    ("an element ahead", "s = [1.0, 2.0, a]\nfor v in s\n s[2] = v\nend", "which its body changes"),
-    ("elements from the end", "s = [1.0, 2.0, a]\nfor (i, v) in enumerate(s)\n s[4 - i] = v\nend", "which its body changes"),
-    ("by another name", "s = [1.0, 2.0, a]\nw = s\nfor v in s\n w[2] = v\nend", "which its body changes"),
-    ("zipped", "s = [1.0, 2.0, a]\nfor (i, v) in zip(1:3, s)\n s[g[i]] = v\nend", "which its body changes"),
-    ("rows of the matrix", "s = zeros(2, 2)\nfor (i, row) in enumerate(eachrow(s))\n s[3 - i, :] = row .+ i\nend", "which its body changes"),
+    ("changed and replaced", "s = [1.0, 2.0, a]\nfor v in s\n s[2] = v\n s = s .* a\nend", "changes and replaces"),
     ("a row", "s = zeros(2, 2)\nfor row in eachrow(s)\n row .= 1\nend", "is a part of what this loop runs over"),
     ("an element of a row", "s = zeros(2, 2)\nfor (i, row) in enumerate(eachrow(s))\n row[1] = i\nend", "is a part of"),
     ("a transpose", "s = zeros(2, 2)\nw = s'\nw[1, 2] = 5", "is a view"),
@@ -33,6 +29,14 @@ def test_refused_with_a_place(body: str, message: str) -> None:
 
 TAKEN = [
     ("each at its turn", "s = [1.0, 2.0, a]\nfor (i, v) in enumerate(s)\n s[i] = 2v\nend", [2, 4, 1]),
+    ("an element ahead", "s = [1.0, 2.0, a]\nfor v in s\n s[2] *= 2\n s[3] = v\nend", [1, 16, 4]),
+    ("from the end", "s = [1.0, 2.0, a]\nfor (i, v) in enumerate(s)\n s[4 - i] = v\nend", [1, 2, 1]),
+    ("by another name", "s = [1.0, 2.0, a]\nw = s\nfor v in s\n w[2] = 2v\nend", [1, 1, 0.5]),
+    (
+        "what it was, in order",
+        "s = [1.0, 2.0, a]\nc = a\nfor (i, v) in enumerate(s)\n s[i] = 2v\n c = c + v\nend\ns[1] = c",
+        [4, 4, 1],
+    ),
     ("a copy", "s = [1.0, 2.0, a]\nfor v in copy(s)\n s[2] += v\nend", [1, 5.5, 0.5]),
     ("the array itself", "s = zeros(2)\nw = identity(s)\nw[1] = 5", [5, 0]),
     ("another array", "s = zeros(2)\nfor (i, v) in enumerate([3.0, a])\n s[3 - i] = v\nend", [0.5, 3]),
