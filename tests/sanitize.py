@@ -141,9 +141,15 @@ def _outcome(make: Model) -> str:
 
 def environment(cache: str) -> dict[str, str]:
     """Of a process whose compiled code is watched."""
-    library = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True).stdout
-    own = {"CC": f"gcc {FLAGS}", "LD_PRELOAD": library.strip(), "XDG_CACHE_HOME": cache, "OMP_NUM_THREADS": "1"}
+    # the second lets the first see the exceptions of C++ that torch throws
+    preloaded = [_library(name) for name in ("libasan.so", "libstdc++.so")]
+    own = {"CC": f"gcc {FLAGS}", "LD_PRELOAD": ":".join(preloaded), "XDG_CACHE_HOME": cache, "OMP_NUM_THREADS": "1"}
     return {**os.environ, **OPTIONS, **own}
+
+
+def _library(name: str) -> str:
+    command = ["gcc", f"-print-file-name={name}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def main() -> None:
