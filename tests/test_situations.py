@@ -72,7 +72,7 @@ REFUSED: dict[str, tuple[type[Exception], str]] = {
     "csv-na-spellings": (DataError, "n/a"),
     "duplicate-use-of-y-in-prior": (DataError, r"skipmissing\(y\)"),
     "missing-group-label": (DataError, "clinic"),
-    "ordinal-text-response": (SpecError, r"order="),
+    "ordinal-text-response": (DataError, r"order="),
     "submodel-to_submodel": (SpecError, "to_submodel"),
     "two-factors-one-effect": (SpecError, "eel"),
 }
