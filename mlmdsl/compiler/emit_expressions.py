@@ -272,6 +272,16 @@ def _map(em: Emitter, expr: ir.Map) -> Code:
     return _operation(em, expr, codes)
 
 
+_UNBOUNDED = {"/": "quotient", "^": "power"}
+"""What Python's own numbers refuse at 0, where Julia's answer is infinite or no number."""
+
+
+def _may_be_infinite(expr: ir.Map) -> bool:
+    """Whether a quotient's divisor, or the base of a negative power, may be 0."""
+    left, right = (arg.type for arg in expr.args)
+    return right.low <= 0 <= right.high if expr.op == "/" else right.low < 0 and left.low <= 0 <= left.high
+
+
 def _operation(em: Emitter, expr: ir.Map, codes: Sequence[Code]) -> Code:
     python = em.is_python(expr)
     if len(codes) == 1:
@@ -279,6 +289,8 @@ def _operation(em: Emitter, expr: ir.Map, codes: Sequence[Code]) -> Code:
             return form("not {0}" if python else "~{0}", codes[0])
         return ast.UnaryOp(ast.USub(), codes[0])
     left, right = codes
+    if python and expr.op in _UNBOUNDED and _may_be_infinite(expr):
+        return form(f"runtime.{_UNBOUNDED[expr.op]}({{0}}, {{1}})", left, right)
     if expr.op in _PYTHON_OPERATORS:
         return ast.BinOp(left, _PYTHON_OPERATORS[expr.op](), right)
     if expr.op in _COMPARISONS:

@@ -95,7 +95,25 @@ def _operator(cx: Context, node: tree.Operator) -> Value:
     if node.op in ("%", "÷"):
         name = "rem" if node.op == "%" else "div"
         return elementwise_call(cx, FUNCTIONS[name], [tensor(cx, value, node) for value in values], node.dotted, node)
+    if node.op == "^" and _is_negative_literal(node.operands[1]):
+        values[0] = _as_real(cx, values[0], node)
     return binary(cx, node.op, values[0], values[1], node.dotted, node)
+
+
+def _is_negative_literal(node: tree.Expression) -> bool:
+    """Whether an exponent is a negative whole number as written: Julia then raises the inverse, so that `2^-1` is 0.5."""
+    return (
+        isinstance(node, tree.Operator)
+        and (node.op, len(node.operands)) == ("-", 1)
+        and isinstance(node.operands[0], tree.Number)
+        and isinstance(node.operands[0].value, int)
+    )
+
+
+def _as_real(cx: Context, value: Value, node: tree.Node) -> Value:
+    if not isinstance(value, Tensor) or value.type.element == "real":
+        return value
+    return elementwise_call(cx, FUNCTIONS["float"], [value], True, node)
 
 
 def _comparison(cx: Context, node: tree.Comparison) -> Value:

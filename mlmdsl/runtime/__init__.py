@@ -18,6 +18,7 @@ from .mixtures import Dirac, Mixture
 from .ordered import Ordered, PushedOrdered
 from .reductions import distinct, mad, product, quantile
 from .rows import GroupStatistics, RowStatistics, Term, group_statistics, row_statistics
+from .scalars import power, quotient
 from .special import gamma
 from .stacked import Stacked
 from .truncation import Truncated
@@ -63,8 +64,10 @@ __all__ = [
     "mv_normal_canonical",
     "mv_student",
     "negative_binomial",
+    "power",
     "product",
     "quantile",
+    "quotient",
     "row_statistics",
     "sample_missing",
     "set_index",
