@@ -341,8 +341,10 @@ class ExpressionBuilder(Transformer[Token, tree.Node]):
             rows.extend(part if isinstance(part, list) else [self.row(part)])
         return rows
 
-    def matrix(self, bracket: Token, rows: list[Row], close: Token) -> tree.VectorLiteral | tree.MatrixLiteral:
-        span = between(bracket, close)
+    def matrix(
+        self, bracket: Token, grid: list[Row] | tree.Expression, close: Token
+    ) -> tree.VectorLiteral | tree.MatrixLiteral:
+        span, rows = between(bracket, close), self.grid(grid)
         if all(len(row.items) == 1 for row in rows):
             return tree.VectorLiteral(items=tuple(row.items[0] for row in rows), concatenate=True, span=span)
         return tree.MatrixLiteral(rows=tuple(row.items for row in rows), span=span)

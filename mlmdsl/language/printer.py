@@ -162,7 +162,8 @@ def _(node: tree.Adjoint) -> tuple[str, int]:
 @_expression.register
 def _(node: tree.VectorLiteral) -> tuple[str, int]:
     if node.concatenate:
-        return f"[{'; '.join(_item(item) for item in node.items)}]", TIGHT
+        end = ";" if len(node.items) == 1 else ""
+        return f"[{'; '.join(_item(item) for item in node.items)}{end}]", TIGHT
     return f"[{_list(node.items)}]", TIGHT
 
 

@@ -173,7 +173,7 @@ class Adjoint(Node):
 
 @dataclass(frozen=True, kw_only=True)
 class VectorLiteral(Node):
-    """`[a, b]`; also `[a; b]` (vertical concatenation) with `concatenate`."""
+    """`[a, b]`; also `[a; b]`, `[a;]` (vertical concatenation) with `concatenate`."""
 
     items: tuple[Expression, ...]
     concatenate: bool = False
