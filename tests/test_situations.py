@@ -140,13 +140,19 @@ def test_missing_entries_below_a_limit_are_no_parameters() -> None:
 
 def test_teams_share_their_levels() -> None:
     text = text_of("two-factors-one-effect")
-    shared = text.replace("    home = levels(home)\n    away = levels(away)\n", "    home, away = levels(home, away; shared=true)\n")
+    shared = text.replace(
+        "    home = levels(home)\n    away = levels(away)\n", "    home, away = levels(home, away; shared=true)\n"
+    )
     assert shared != text
     expected = {
         "s[ant]": (2.108, 0.905), "s[bee]": (1.119, 0.900), "s[cat]": (-0.091, 0.900), "s[dog]": (-1.201, 0.902),
         "s[eel]": (-1.935, 0.902),
     }  # fmt: skip
-    hold(fitted("two-factors-one-effect", shared.replace("length(unique(home))", "maximum(vcat(home, away))")), expected, 0.0)
+    hold(
+        fitted("two-factors-one-effect", shared.replace("length(unique(home))", "maximum(vcat(home, away))")),
+        expected,
+        0.0,
+    )
 
 
 def test_an_order_given_is_the_order_of_the_cutpoints() -> None:
