@@ -346,6 +346,10 @@ def range_tensor(cx: Context, value: RangeValue, node: tree.Node) -> Tensor:
         raise Carried
     start, stop, step = value.start.known, value.stop.known, value.step.known
     exprs = (value.start.expr, value.stop.expr, value.step.expr)
+    if any(isinstance(end, float) for end in (start, stop, step)):
+        reals = known_value(cx, julia.colon, (value.start, value.stop, value.step), node)
+        if isinstance(reals, Array):
+            return known_tensor(ir.Call("range", exprs, known_type(reals)), reals)
     if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step != 0:
         count = max(0, (stop - start) // step + 1)
         axis = value.over if value.over is not None and value.over.size == count else Axis("element", count)
