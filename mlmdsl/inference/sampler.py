@@ -31,6 +31,10 @@ from mlmdsl.inference.warmup import WarmUp
 
 MOST_KEPT = 50_000_000
 """Numbers kept of a lengthened run."""
+
+FEWEST_JUDGED = 20
+"""Transitions a chain below which nothing says whether chains have met."""
+
 Lengthen = Callable[[Array], Longer]
 """From unconstrained draws (chain, draw, D) to how long the run should be."""
 
@@ -181,7 +185,8 @@ class Sampler:
             )
         if session.restarts:
             yield restarted(session.restarts)
-        yield from apart(self._groups(kept), -kept[..., POTENTIAL].mean(1).cpu().numpy())
+        if kept.shape[1] >= FEWEST_JUDGED:
+            yield from apart(self._groups(kept), -kept[..., POTENTIAL].mean(1).cpu().numpy())
 
     def _groups(self, kept: Tensor) -> NDArray[np.int64]:
         """Which chains have met, by all they kept."""

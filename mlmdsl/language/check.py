@@ -26,6 +26,7 @@ def check_names(spec: tree.Spec, source: Source) -> tree.Spec:
     for function in spec.functions:
         found += _draws(function)
     found += _same_keywords(spec)
+    found += _nested_loops(spec)
     if found:
         raise SpecError(sorted(found, key=lambda diagnostic: diagnostic.span.start if diagnostic.span else 0), source)
     return spec
@@ -66,6 +67,23 @@ def _same_keywords(root: tree.Node) -> Iterator[Diagnostic]:
             for position, keyword in enumerate(node.keywords):
                 if keyword.name in names[:position]:
                     yield Diagnostic(f"the keyword `{keyword.name}` is given twice", keyword.span, "leave one out")
+
+
+MOST_NESTED = 10
+"""How deep loops and comprehensions may nest: where one form of a loop fails another is tried, at each level."""
+
+
+def _nested_loops(root: tree.Node) -> Iterator[Diagnostic]:
+    """Loops and comprehensions that nest deeper than any model needs."""
+    pending: list[tuple[tree.Node, int]] = [(root, 0)]
+    while pending:
+        node, depth = pending.pop()
+        depth += len(node.iterators) if isinstance(node, tree.For | tree.Comprehension | tree.Generator) else 0
+        if depth > MOST_NESTED:
+            message = f"loops and comprehensions nest at most {MOST_NESTED} deep"
+            yield Diagnostic(message, node.span, "move the inner ones to a helper function, or index by one range")
+            return
+        pending.extend((child, depth) for child in children(node))
 
 
 def _draws(function: tree.FunctionDef) -> Iterator[Diagnostic]:
