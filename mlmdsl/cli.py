@@ -95,8 +95,6 @@ def run(
         read = _read(spec)
         _verify_places(read, data, output, sampling)
         bound = read.bind(data, model=model, settings=settings)
-        for note in bound.notes:
-            say(f"note: {note}", quiet)
         _verify_device(sampling["device"])
         chosen = _seed(bound, seed, sampling["resume"], quiet)
         fit = _sample(bound, chosen, quiet, sampling, stop)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mlmdsl.inference.centring import Centring
     from mlmdsl.inference.draws import Longer
     from mlmdsl.inference.run import Draws, Progress
+    from mlmdsl.results.findings import Finding
     from mlmdsl.results.fit import Fit
 
 Values = npt.NDArray[np.float64]
@@ -261,12 +262,28 @@ def as_fit(
         timing=dict(timing),
         gradient_evaluations=result.gradient_evaluations,
         divergences=int(np.sum(result.stats["diverging"])) if "diverging" in result.stats else 0,
-        findings=tuple(Finding(**asdict(remark)) for remark in result.remarks),
+        findings=(*findings_of(bound), *(Finding(**asdict(remark)) for remark in result.remarks)),
         versions=versions(),
         interrupted=result.interrupted,
         centring={name: (float(c.mean()), float(c.min()), float(c.max())) for name, c in result.centring.items()},
     )
     return Fit(tuple(variables), values, run, result.stats, observed_data(bound))
+
+
+def findings_of(bound: Bound) -> Iterator[Finding]:
+    """What there is to say of a model and its data before anything is drawn."""
+    from mlmdsl.results.findings import Finding
+
+    yield from (Finding("similar_levels", "note", note) for note in bound.notes)
+    for name in bound.lowered.computed:
+        yield Finding(
+            "not_observed",
+            "warning",
+            f"`{name}` is computed from the data and then drawn by `~`: it is no argument of the model, so it is sampled anew "
+            "and its value does not enter",
+            f"make `{name}` an argument (compute it in the `@data` block) to observe it, or give the parameter another name",
+            (name,),
+        )
 
 
 def versions() -> dict[str, str]:

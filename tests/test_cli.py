@@ -200,7 +200,9 @@ def test_run_as_json(spec: Path) -> None:
     report = json.loads(done.stdout)
     assert list(report) == RUN_KEYS
     assert {line.split(":")[0] for line in done.stderr.splitlines() if line[:1] != " "} <= {"warning", "error"}
-    assert all(f"warning: {message}\n" in done.stderr for message in report["warnings"])
+    grave = [finding for finding in report["findings"] if finding["severity"] != "note"]
+    assert all(f"{finding['severity']}: {finding['message']}\n" in done.stderr for finding in grave)
+    assert {finding["message"] for finding in grave} <= set(report["warnings"])
     assert list(report["timing"]) == TIMING_KEYS
     assert [list(row) for row in report["summary"]] == [ROW_KEYS, ROW_KEYS]
     assert [report[name] for name in RUN_KEYS[1:8]] == ["centre", 11, 4, 100, 100, "vectorized", "cpu"]

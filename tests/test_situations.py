@@ -70,7 +70,7 @@ ONLY_RUN = (
 
 REFUSED: dict[str, tuple[type[Exception], str]] = {
     "csv-na-spellings": (DataError, "n/a"),
-    "duplicate-use-of-y-in-prior": (DataError, r"skipmissing\(y\)"),
+    "duplicate-use-of-y-in-prior": (SpecError, r"skipmissing\(y\)"),
     "missing-group-label": (DataError, "clinic"),
     "ordinal-text-response": (DataError, r"order="),
     "submodel-to_submodel": (SpecError, "to_submodel"),
@@ -181,3 +181,25 @@ def test_a_value_that_is_no_argument_is_said_to_be_sampled() -> None:
 def test_levels_that_differ_by_a_space_are_told() -> None:
     findings = fitted("levels-trailing-space-case").findings
     assert any("north" in finding.message for finding in findings)
+
+
+@pytest.mark.parametrize(
+    "made", ["zeros(length(y))", "similar(y)", "Vector{Float64}(undef, length(y))", "fill(0.0, 3)"]
+)
+def test_an_array_made_to_be_drawn_is_not_told(made: str) -> None:
+    text = f"@model function m(y)\n    z = {made}\n    for i in 1:3\n        z[i] ~ Normal(0, 1)\n        y[i] ~ Normal(z[i], 1)\n    end\nend"
+    assert mlmdsl.parse(text).bind(y=[0.3, -0.2, 1.0]).lowered.computed == ()
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        "z .~ Normal(0, 1)",
+        "for i in 1:3\n z[i] ~ Normal(0, 1)\nend",
+        "z[1] ~ Normal(0, 1)",
+        "z ~ filldist(Normal(0, 1), 3)",
+    ],
+)
+def test_a_value_of_data_that_is_drawn_is_told(drawn: str) -> None:
+    text = f"@model function m(y)\n    z = y .- 1\n    {drawn}\n    y ~ MvNormal(z, I)\nend"
+    assert mlmdsl.parse(text).bind(y=[0.3, -0.2, 1.0]).lowered.computed == ("z",)

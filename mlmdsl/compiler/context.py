@@ -151,6 +151,8 @@ class Context:
     """Names that the branches of an `if` define, and the one name that all of them give to each."""
     vectors: set[str] = field(default_factory=set)
     """Names, in the author's spelling, of vectors of vectors that are kept as the rows of a matrix."""
+    computed: set[str] = field(default_factory=set)
+    """Names, in the author's spelling, that had a value computed from the data when a `~` drew them."""
     drawn_names: set[str] = field(default_factory=set)
     """Names, in the author's spelling, that a `~` gave their value."""
     functions: dict[str, Value] = field(default_factory=dict)

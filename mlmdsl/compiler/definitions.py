@@ -141,10 +141,9 @@ def _note(cx: Context, target: str, value: Tensor) -> None:
     forget(cx, target)
     if again or not value.is_data:
         return
+    cx.known.lets[target] = value.expr
     if value.known is not None and not value.type.loops:
         cx.known.values[target] = value.known
-    else:
-        cx.known.lets[target] = value.expr
 
 
 def forget(cx: Context, target: str) -> None:

@@ -33,11 +33,26 @@ def lower_tilde(cx: Context, node: tree.Tilde) -> None:
     name = target_name(node.target)
     if name is None or (name in cx.arguments and not isinstance(cx.scope.get(name), Absent)):
         _observe(cx, node, dist, name)
-    elif isinstance(node.target, tree.Name):
+        return
+    if _is_computed(cx, name):
+        cx.computed.add(name)
+    if isinstance(node.target, tree.Name):
         _draw_whole(cx, node, dist, name)
     else:
         target = as_rows(cx, name, cast(tree.Index, node.target), dist.axes, node)
         _draw_elements(cx, node, dist, name, target)
+
+
+def _is_computed(cx: Context, name: str) -> bool:
+    """Whether a name that is to be drawn has a value made of the data: who wrote that may take it for an observation."""
+    value = cx.scope.get(name)
+    if name in cx.arguments or not isinstance(value, Tensor) or not value.is_data:
+        return False
+    expr = value.expr
+    if isinstance(expr, ir.Ref) and expr.name not in cx.arguments:
+        expr = cx.known.lets.get(expr.name, expr)
+    blank = isinstance(expr, ir.Call) and expr.function in ("zeros", "ones", "fill")
+    return not blank and any(isinstance(part, ir.Ref) and part.name in cx.arguments for part in ir.walk(expr))
 
 
 def _distribution(cx: Context, node: tree.Tilde) -> ir.Dist:

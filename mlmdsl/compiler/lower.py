@@ -27,10 +27,11 @@ from mlmdsl.language.types import Array, Scalar
 
 @dataclass(frozen=True)
 class Lowered:
-    """A model in the IR, and the sizes of axes as expressions."""
+    """A model in the IR, the sizes of axes as expressions, and names that are drawn though they were computed from the data."""
 
     model: ir.Model
     axis_sizes: Mapping[AxisKey, ir.Expr]
+    computed: tuple[str, ...] = ()
 
 
 def functions_of(spec: tree.Spec) -> dict[str, Value]:
@@ -91,7 +92,7 @@ def lower_model(
     counted = {
         key_of(value.counts): value.expr for value in arguments.values() if isinstance(value, Tensor) and value.counts
     }
-    return Lowered(result, {**cx.axis_sizes, **counted})
+    return Lowered(result, {**cx.axis_sizes, **counted}, tuple(sorted(cx.computed)))
 
 
 def _verify_complete(cx: Context, model: tree.ModelDef, arguments: Mapping[str, Value]) -> None:
