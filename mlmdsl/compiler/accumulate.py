@@ -68,5 +68,6 @@ def _picked(item: ir.IndexItem) -> Tensor:
 
 
 def picks_by_loop(items: Sequence[ir.IndexItem]) -> bool:
-    """Whether an item of an index is chosen anew at each step of a vectorised loop, other than by walking it."""
-    return any(isinstance(item, ir.Pick) and item.index.type.loops for item in items)
+    """Whether an index is chosen anew at each step of a vectorised loop, other than by walking an axis along each loop."""
+    walked = [item.loop.name for item in items if isinstance(item, ir.Slice) and item.loop is not None]
+    return len(set(walked)) < len(walked) or any(isinstance(item, ir.Pick) and item.index.type.loops for item in items)

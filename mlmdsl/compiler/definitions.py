@@ -38,6 +38,8 @@ def define(cx: Context, name: str, value: Value, node: tree.Node, tracked: bool 
         value = _renamed(cx, name, value, node, moved)
     elif isinstance(value, Tensor) and (tracked or not _is_inline(cx, value)):
         value = at_home(let(cx, name, value, node, tracked))
+    elif isinstance(value, Tensor):
+        value = at_home(value)
     elif isinstance(value, Nested):
         value = Nested(let(cx, name, value.item, node), value.axis)
     elif isinstance(value, Factorization) and not isinstance(value.lower.expr, ir.Ref):
@@ -68,7 +70,7 @@ def _renamed(cx: Context, name: str, value: Tensor, node: tree.Node, moved: bool
 
 def settled(cx: Context, name: str, value: Value, node: tree.Node) -> Value:
     """A value apart from the variables it is computed from, where a loop or a branch may give these others."""
-    if not cx.places:
+    if not cx.places and not cx.branch_names:
         return value
     if isinstance(value, Tensor):
         return replace(value, expr=_settled_expr(cx, name, value.expr, node))
@@ -91,10 +93,11 @@ def settled(cx: Context, name: str, value: Value, node: tree.Node) -> Value:
 
 
 def _settled_expr(cx: Context, name: str, expr: ir.Expr, node: tree.Node) -> ir.Expr:
-    owners = {cx.places[ref.name] for ref in ir.walk(expr) if isinstance(ref, ir.Ref) and ref.name in cx.places}
+    placed = cx.places | {held: owner for owner, held in cx.branch_names.items()}
+    owners = {placed[ref.name] for ref in ir.walk(expr) if isinstance(ref, ir.Ref) and ref.name in placed}
     if not owners or (isinstance(expr, ir.Ref) and owners == {name}):
         return expr
-    target = cx.fresh(name)
+    target = cx.fresh(name or "part")
     cx.nodes.append(ir.Let(name=target, value=expr, span=node.span))
     return ir.Ref(target, expr.type, data=ir.is_data(expr))
 
@@ -126,10 +129,10 @@ def _is_inline(cx: Context, value: Tensor) -> bool:
 def let(cx: Context, name: str, value: Tensor, node: tree.Node, tracked: bool = False) -> Tensor:
     """A statement that gives a name of the program a value; the value by that name."""
     known = cx.scope.get(name)
-    if cx.keep_names and isinstance(known, Tensor) and isinstance(known.expr, ir.Ref):
-        target = known.expr.name
-    else:
-        target = cx.branch_names.get(name) or cx.fresh(name)
+    held = known.expr.name if isinstance(known, Tensor) and isinstance(known.expr, ir.Ref) else None
+    if not cx.keep_names or held not in cx.places:
+        held = cx.branch_names.get(name) or cx.fresh(name)
+    target = cast(str, held)
     cx.nodes.append(ir.Let(name=target, value=value.expr, tracked=tracked, span=node.span))
     _note(cx, target, value)
     return replace(value, expr=ir.Ref(target, value.type, data=value.is_data))

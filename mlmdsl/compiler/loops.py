@@ -171,9 +171,10 @@ def _as_it_is(cx: Context, iterable: Value, node: tree.For) -> Value:
         return Enumerated(_as_it_is(cx, iterable.iterable, node))
     if isinstance(iterable, Zipped):
         return Zipped(tuple(_as_it_is(cx, part, node) for part in iterable.iterables))
-    if not isinstance(iterable, Tensor) or iterable.home is not None:
+    if not isinstance(iterable, Tensor):
         return iterable
-    values = [cx.scope.get(name) for name in assigned_names(node.body)]
+    names = assigned_names(node.body) if iterable.home is None else rebound_names(node.body)
+    values = [cx.scope.get(name) for name in names]
     held = {value.expr.name for value in values if isinstance(value, Tensor) and isinstance(value.expr, ir.Ref)}
     reads = any(isinstance(ref, ir.Ref) and ref.name in held for ref in ir.walk(iterable.expr))
     return let(cx, "items", iterable, node) if reads else iterable
@@ -254,6 +255,9 @@ def prepare_carried(
             carried[name] = cx.scope[name] = Tensor(ir.Ref(name, replace(value.type, low=-inf, high=inf)))
             continue
         shared = name not in rebound
+        if shared and value.home is not None and any(value is other for other in carried.values()):
+            carried[name] = value
+            continue
         target = _place(cx, name, value, name in drawn, shared, node)
         model = types.get(name, value)
         type_ = ir.Type(model.type.element, value.type.loops, value.type.axes)

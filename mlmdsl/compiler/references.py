@@ -115,6 +115,14 @@ def names_of(cx: Context, home: Home) -> list[str]:
     return [name for scope in _scopes(cx) for name, value in scope.items() if _leads(value, home)]
 
 
+def is_held(cx: Context, held: str, name: str) -> bool:
+    """Whether a name of the program holds the author's variable, or its array under another name."""
+    owner = cx.places.get(held)
+    array, own = cx.scope.get(name), cx.scope.get(owner or "")
+    one = isinstance(array, Tensor) and isinstance(own, Tensor) and array.home is own.home is not None
+    return owner == name or one
+
+
 def holders(cx: Context, held: str, but: str) -> list[Tensor]:
     """What other names hold a name of the program."""
     found = []
@@ -158,11 +166,17 @@ def verify_iterated(cx: Context, node: tree.For, iterable: Value) -> None:
         if target.id in stored - rebound:
             hint = f"write `{target.id} = copy({target.id})` first, or store by the index"
             cx.fail(target, f"`{target.id}` is a part of what this loop runs over, and its body stores into it", hint)
-    for name in sorted(stored & rebound):
-        value = cx.scope.get(name)
-        if isinstance(value, Tensor) and value.home is not None and _leads(iterable, value.home):
+    changed = {_home_of(cx, name) for name in stored} - {None}
+    for name in sorted(rebound):
+        home = _home_of(cx, name)
+        if home in changed and home is not None and _leads(iterable, home):
             hint = f"run over `copy({name})`"
             cx.fail(iterator.iterable, f"this loop runs over `{name}`, which its body changes and replaces", hint)
+
+
+def _home_of(cx: Context, name: str) -> Home | None:
+    value = cx.scope.get(name)
+    return value.home if isinstance(value, Tensor) else None
 
 
 def _refuse(cx: Context, node: tree.Node, message: str, name: str) -> None:
@@ -193,10 +207,8 @@ def shares_names(cx: Context, body: Sequence[tree.Statement], mentioned: set[str
     stored = stored_names(tuple(body))
     if not stored:
         return False
-    homes = {
-        value.home for name in stored if isinstance(value := cx.scope.get(name), Tensor) and value.home is not None
-    }
-    if any(_leads(iterable, home) for home in homes):
+    homes = [home for name in stored if (home := _home_of(cx, name)) is not None]
+    if len(set(homes)) < len(homes) or any(_leads(iterable, home) for home in homes):
         return True
     for name in mentioned - stored:
         value = cx.scope.get(name)

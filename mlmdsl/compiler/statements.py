@@ -16,7 +16,7 @@ from mlmdsl.compiler.indexing import index
 from mlmdsl.compiler.nested import as_rows
 from mlmdsl.compiler.operators import binary, lifted, tensor
 from mlmdsl.compiler.places import lower_items_of, placed_items
-from mlmdsl.compiler.references import apart, change, verify_changeable
+from mlmdsl.compiler.references import apart, change, is_held, verify_changeable
 from mlmdsl.compiler.stores import spread, verify_stored, verify_whole
 from mlmdsl.compiler.values import (
     Factorization,
@@ -126,7 +126,7 @@ def _destructure(cx: Context, node: tree.Assign) -> None:
     if not isinstance(value, TupleValue) or len(value.items) < len(targets):
         found = f"a tuple of {len(value.items)}" if isinstance(value, TupleValue) else describe(value)
         cx.fail(node, f"this assigns to {len(targets)} names, found {found}")
-    items = [settled(cx, "part", item, node) for item in value.items[: len(targets)]]
+    items = [settled(cx, "", item, node) for item in value.items[: len(targets)]]
     moved = _exchanges(node)
     for target, item in zip(targets, items, strict=True):
         if isinstance(target, tree.Name):
@@ -181,7 +181,7 @@ def _store(cx: Context, node: tree.Assign, target: tree.Index, name: str, value:
         return
     type_ = ir.Type(element, base.type.loops, base.type.axes, low, high)
     expr = base.expr
-    old = expr.name if cx.keep_names and isinstance(expr, ir.Ref) and cx.places.get(expr.name) == name else None
+    old = expr.name if cx.keep_names and isinstance(expr, ir.Ref) and is_held(cx, expr.name, name) else None
     fresh = old or cx.fresh(name)
     cx.nodes.append(
         ir.SetIndex(name=fresh, base=expr, index=tuple(items), value=value.expr, type=type_, span=node.span)

@@ -20,6 +20,9 @@ def verify_stored(cx: Context, base: Tensor, items: Sequence[ir.IndexItem], valu
     many = many or any(isinstance(item, ir.Pick) and item.index.type.rank for item in items)
     if many and not value.rank and not node.dotted:
         cx.fail(node, "one number is stored in many places", "write `.=` to store it in each")
+    if node.dotted and not many and all(isinstance(item, ir.Pick | ir.Slice) for item in items):
+        plain = f"{node.op or ''}="
+        cx.fail(node, f"`.{plain}` stores into elements of an array, and this is one number", f"write `… {plain} …`")
     verify_whole(cx, base, value, node)
     _verify_shape(cx, base, items, value, node)
 

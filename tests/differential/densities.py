@@ -23,6 +23,8 @@ class Distribution:
     logpdf: Callable[[Any], float]
     shape: tuple[int, ...] = ()
     cdf: Callable[[float], float] | None = None
+    above: Callable[[float], float] | None = None
+    """P(X > x), exact where the cdf is nearly 1."""
 
 
 def _guarded(inside: Callable[[float], bool], density: Density) -> Density:
@@ -141,6 +143,19 @@ CDFS: dict[str, Callable[..., float]] = {
 }
 
 
+ABOVE: dict[str, Callable[..., float]] = {
+    "Normal": lambda x, m, s: CDFS["Normal"](-x, -m, s),
+    "Cauchy": lambda x, m, s: math.atan2(s, x - m) / math.pi,
+    "TDist": lambda x, n: CDFS["TDist"](-x, n),
+    "Exponential": lambda x, t: math.exp(-max(x, 0.0) / t),
+    "Logistic": lambda x, m, s: CDFS["Logistic"](-x, -m, s),
+    "Laplace": lambda x, m, s: CDFS["Laplace"](-x, -m, s),
+    "Uniform": lambda x, a, b: CDFS["Uniform"](-x, -b, -a),
+    "Gamma": lambda x, a, t: float(special.gammaincc(a, max(x, 0.0) / t)),
+}
+"""P(X > x), computed apart: 1 − P(X ≤ x) has lost its digits where that is nearly 1."""
+
+
 def univariate(name: str, given: list[Any]) -> Distribution:
     """A family with its parameters checked."""
     density, defaults = UNIVARIATE[name]
@@ -158,6 +173,7 @@ def univariate(name: str, given: list[Any]) -> Distribution:
         name,
         lambda x: density(number(x), *args),
         cdf=None if cdf is None else lambda x: cdf(x, *args),
+        above=None if cdf is None else lambda x: ABOVE[name](x, *args),
     )
 
 
@@ -166,13 +182,21 @@ def number(x: Any) -> float:
     return float(x) if is_number(x) else fail("type", f"no method matching logpdf(…, {type(x).__name__})")
 
 
-def truncated(base: Distribution, low: float | None, high: float | None) -> Distribution:
-    """The distribution between bounds."""
-    if base.cdf is None:
+def _log_mass(base: Distribution, low: float | None, high: float | None) -> float:
+    """log P(low ≤ X ≤ high), as the difference of the smaller tails."""
+    if base.cdf is None or base.above is None:
         raise Unsupported(f"the cdf of {base.name}")
     below = 0.0 if low is None else base.cdf(low)
-    above = 1.0 if high is None else base.cdf(high)
-    mass = math.log(above - below)
+    if below > 0.5 and low is not None:
+        mass = base.above(low) - (0.0 if high is None else base.above(high))
+    else:
+        mass = (1.0 if high is None else base.cdf(high)) - below
+    return math.log(mass) if mass > 0 else -math.inf
+
+
+def truncated(base: Distribution, low: float | None, high: float | None) -> Distribution:
+    """The distribution between bounds."""
+    mass = _log_mass(base, low, high)
 
     def logpdf(x: Any) -> float:
         inside = (low is None or number(x) >= low) and (high is None or number(x) <= high)
