@@ -132,7 +132,7 @@ def let(cx: Context, name: str, value: Tensor, node: tree.Node, tracked: bool = 
     held = known.expr.name if isinstance(known, Tensor) and isinstance(known.expr, ir.Ref) else None
     if not cx.keep_names or held not in cx.places:
         held = cx.branch_names.get(name) or cx.fresh(name)
-    target = cast(str, held)
+    target = held
     cx.nodes.append(ir.Let(name=target, value=value.expr, tracked=tracked, span=node.span))
     _note(cx, target, value)
     return replace(value, expr=ir.Ref(target, value.type, data=value.is_data))
