@@ -138,6 +138,16 @@ def let(cx: Context, name: str, value: Tensor, node: tree.Node, tracked: bool = 
     return replace(value, expr=ir.Ref(target, value.type, data=value.is_data))
 
 
+def evaluate(cx: Context, value: Value, node: tree.Node) -> None:
+    """Have the program compute a value that nothing uses, where its index may lie outside: Julia computes it."""
+    if not isinstance(value, Tensor) or value.known is not None:
+        return
+    parts = list(ir.walk(value.expr))
+    moves = any(isinstance(part, ir.Ref) and part.name in cx.places for part in parts)
+    if moves and any(isinstance(part, ir.Gather) for part in parts):
+        let(cx, "unused", value, node)
+
+
 def _note(cx: Context, target: str, value: Tensor) -> None:
     """Keep what a name stands for, where it stands for one thing."""
     again = target in cx.known.lets or target in cx.known.values or target in cx.places

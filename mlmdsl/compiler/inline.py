@@ -9,6 +9,8 @@ from typing import cast
 
 from mlmdsl.compiler.comprehensions import comprehend
 from mlmdsl.compiler.context import Context, Wrong, keyword_part
+from mlmdsl.compiler.definitions import evaluate
+from mlmdsl.compiler.dependence import names_in
 from mlmdsl.compiler.values import Closure, Nothing, Tensor, TupleValue, Value, Zipped
 from mlmdsl.language import tree
 from mlmdsl.language.errors import did_you_mean
@@ -28,6 +30,9 @@ def inline(
         return _each(cx, function, args, node)
     with _called(cx, function, node):
         cx.scope = _bind(cx, function, args, keywords, node)
+        used = {name.id for statement in function.body for name in names_in(statement)}
+        for name in sorted(set(function.params) - used):
+            evaluate(cx, cx.scope[name], node)
         return _body_value(cx, function.body, function.name, node)
 
 

@@ -24,7 +24,7 @@ tensor of shape (i, k).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from math import inf
 from typing import Literal
 
@@ -424,10 +424,8 @@ def is_mask(name: str) -> bool:
 
 def children(node: object) -> Iterator[Expr | Dist]:
     """The expressions and distributions directly below an expression, distribution, index item or statement."""
-    if not hasattr(node, "__dataclass_fields__"):
-        return
-    for item in fields(node):  # type: ignore[arg-type]
-        yield from _expressions(getattr(node, item.name))
+    for name in getattr(node, "__dataclass_fields__", ()):
+        yield from _expressions(getattr(node, name))
 
 
 def statements(body: Iterable[Statement]) -> Iterator[Statement]:
@@ -453,10 +451,10 @@ def is_data(expr: Expr) -> bool:
 
 
 def _expressions(value: object) -> Iterator[Expr | Dist]:
-    if isinstance(value, Expr | Dist):
+    if isinstance(value, (Expr, Dist)):
         yield value
     elif isinstance(value, tuple):
         for item in value:
             yield from _expressions(item)
-    elif isinstance(value, Slice | Pick | SiteIndex | LinearTerm | Effect | Groups):
+    elif isinstance(value, (Slice, Pick, SiteIndex, LinearTerm, Effect, Groups)):
         yield from children(value)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-import copy
 import keyword
 import re
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
+from typing import cast
 
 Code = ast.expr
 
@@ -23,7 +23,7 @@ def form(template: str, *args: Code, **named: Code) -> Code:
     """A Python expression from a template: `{0}` and `{name}` stand for expressions."""
     places = {f"_arg_{position}": arg for position, arg in enumerate(args)}
     places |= {f"_arg_{name}": arg for name, arg in named.items()}
-    return _Filler(places).visit(copy.deepcopy(_parsed(template)))  # type: ignore[no-any-return]
+    return cast(Code, _filled(_parsed(template), places))
 
 
 @cache
@@ -31,15 +31,17 @@ def _parsed(template: str) -> Code:
     return ast.parse(re.sub(r"\{(\w+)\}", r"_arg_\1", template), mode="eval").body
 
 
-class _Filler(ast.NodeTransformer):
-    """Puts expressions in the place of the names that stand for them."""
-
-    def __init__(self, places: dict[str, Code]) -> None:
-        self.places = places
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        """A name of a place becomes what stands there."""
-        return self.places.get(node.id, node)
+def _filled(part: object, places: dict[str, Code]) -> object:
+    """A copy of a template's tree, with expressions in the place of the names that stand for them."""
+    if isinstance(part, list):
+        return [_filled(item, places) for item in part]
+    if isinstance(part, ast.Name) and part.id in places:
+        return places[part.id]
+    if not isinstance(part, ast.AST) or not part._fields:
+        return part
+    made = type(part)()
+    made.__dict__.update({key: _filled(value, places) for key, value in part.__dict__.items()})
+    return made
 
 
 def literal(value: str | int | float | bool | None) -> Code:

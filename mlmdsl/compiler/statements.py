@@ -9,7 +9,7 @@ from typing import Any, cast
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.accumulate import picks_by_loop, placed, scattered, summed
 from mlmdsl.compiler.context import Carried, Context, Restart, Wrong
-from mlmdsl.compiler.definitions import define, let, settled
+from mlmdsl.compiler.definitions import define, evaluate, let, settled
 from mlmdsl.compiler.dependence import assigned_names
 from mlmdsl.compiler.draws import lower_tilde
 from mlmdsl.compiler.indexing import index
@@ -250,7 +250,7 @@ def _if(cx: Context, node: tree.If) -> None:
 
 
 def _expression(cx: Context, node: tree.ExpressionStatement) -> None:
-    cx.expr(node.value)
+    evaluate(cx, cx.expr(node.value), node)
 
 
 _RULES: dict[type, Callable[[Context, Any], None]] = {

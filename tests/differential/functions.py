@@ -79,8 +79,8 @@ def reduced(function: Callable[[list[Any]], Any]) -> Function:
             values = collected(args[0](item) for item in elements(values))
         if dims is None:
             items = list(elements(values))
-            if items and all(is_array(item) for item in items):
-                return function(items)
+            if not items and function in (added, multiplied) and is_array(values) and values.dtype == np.float64:
+                return float(function(items))
             return function(items)
         whole = values if values.ndim == 2 else values.reshape(-1, 1)
         lanes = [[scalar(x) for x in lane] for lane in (whole.T if dims == 1 else whole)]

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from mlmdsl.language import tree
 from tests.differential.functions import FUNCTIONS, TypeName, hcat, uninitialised, vcat
 from tests.differential.operators import (
@@ -251,10 +253,26 @@ class Interpreter:
 
     def of_comprehension(self, node: tree.Comprehension, scope: Scope) -> Any:
         items = list(self.generated(node, scope))
+        if not items and self.is_whole(node.body, node, scope):
+            return np.zeros([0] * (1 if node.condition is not None else len(node.iterators)), dtype=np.int64)
         if len(node.iterators) == 1 or node.condition is not None:
             return self.shaped(node, items, scope)
         sizes = [length(self.value(iterator.iterable, scope)) for iterator in node.iterators]
         return collected(items, tuple(sizes))
+
+    def is_whole(self, body: tree.Expression, node: tree.Comprehension, scope: Scope) -> bool:
+        """Whether Julia infers that a comprehension without items is one of whole numbers."""
+        if isinstance(body, tree.Number):
+            return isinstance(body.value, int)
+        if isinstance(body, tree.Operator):
+            return body.op in ("+", "-", "*") and all(self.is_whole(part, node, scope) for part in body.operands)
+        if not isinstance(body, tree.Name):
+            return False
+        for iterator in node.iterators:
+            if body.id in {target.id for target in iterator.targets}:
+                over = self.value(iterator.iterable, scope)
+                return is_array(over) and over.dtype == np.int64
+        return scope.find(body.id) is not None and type(scope.read(body.id)) is int
 
     def shaped(self, node: tree.Comprehension, items: list[Any], scope: Scope) -> Any:
         """A comprehension over a matrix has its shape."""

@@ -40,6 +40,8 @@ def test_agrees(name: str) -> None:
         "a = zeros(3); w = a\nfor n in a\nw[1] = n + 1; a = x\nend\nseen := w",
         "A = zeros(2, 2)\nfor i in 1:2\nA[i, i] .= 3\nend\nseen := A",
         "a = zeros(3); a[2] .*= 0.5; seen := a",
+        "n = 0\nfor i in 1:1\nn += 1\nend\nx[n - 1]; seen := n",
+        "n = 0\nfor i in 1:1\nn += 1\nend\nf = (u, v) -> u; seen := f(1, x[n - 1])",
     ],
 )
 def test_is_refused(body: str) -> None:
