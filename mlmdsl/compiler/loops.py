@@ -211,6 +211,7 @@ def _sequential_pass(
     body, cx.nodes = cx.nodes, outer_nodes
     changed = {name: _widened(old, after[name]) for name, old in carried.items()}
     if any(_differs(carried[name], changed[name]) for name in carried):
+        _verify_one_kind(cx, node, carried, changed)
         cx.scope, cx.nodes, cx.names, cx.given, cx.drawn, cx.drawn_names, cx.places, cx.known = saved
         return False, changed
     for name, value in after.items():
@@ -223,6 +224,14 @@ def _sequential_pass(
         ir.Loop(variable=variable, start=exprs[0], stop=exprs[1], step=exprs[2], body=tuple(body), span=node.span)
     )
     return True, types
+
+
+def _verify_one_kind(cx: Context, node: tree.For, before: dict[str, Tensor], after: dict[str, Tensor]) -> None:
+    """Refuse to store into an array that holds whole numbers at first, and may hold others later."""
+    for name in sorted(before.keys() & stored_names(node.body) & rebound_names(node.body)):
+        if before[name].rank and before[name].type.element in ("int", "bool") and after[name].type.element == "real":
+            message = f"`{name}` holds whole numbers at first and may hold others later, and this loop stores into it"
+            cx.fail(node, message, "make it an array of reals at first: `zeros(n)`, `fill(1.0, n)`, `float.(x)`")
 
 
 def _read_first(

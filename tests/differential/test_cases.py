@@ -41,6 +41,7 @@ def test_agrees(name: str) -> None:
         "A = zeros(2, 2)\nfor i in 1:2\nA[i, i] .= 3\nend\nseen := A",
         "a = zeros(3); a[2] .*= 0.5; seen := a",
         "n = 0\nfor i in 1:1\nn += 1\nend\nx[n - 1]; seen := n",
+        "c = fill(1, 4)\nfor n in 1:4\nif g[n] > 2\nc = x[1:4]\nend\nc[g[n]] = b\nend\nseen := c",
         "n = 0\nfor i in 1:1\nn += 1\nend\nf = (u, v) -> u; seen := f(1, x[n - 1])",
     ],
 )

@@ -6,14 +6,14 @@ import pytest
 
 from tests.differential.tally import report, show, tally
 
-FIRST, PROGRAMS = 10_001, 600
+FIRST, PROGRAMS = 10_001, 14_000
 """The first seed and the number of programs that CI compares; `python -m tests.differential` compares as many as it is told."""
 
-PARTS = 6
+PARTS = 28
 """Tests that they are spread over, so that several processes can share them."""
 
 MOST_REFUSED = 0.08
-"""The share of programs that the compiler may refuse though Julia runs them: about 0.02 of all are, so more in a part of 100."""
+"""The share of programs that the compiler may refuse though Julia runs them: about 0.02 of all are, so fewer than this in any part."""
 
 LEAST_SEQUENTIAL, MOST_SEQUENTIAL = 0.15, 0.65
 """Both ways of compiling a loop are met: about 0.37 of all programs keep one."""
