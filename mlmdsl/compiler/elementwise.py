@@ -72,6 +72,8 @@ def elementwise(cx: Context, op: str, args: Sequence[Tensor], dotted: bool, node
         verify_numbers(cx, args, node)
     if op in COMPARISONS:
         verify_compared(cx, args, op, node)
+    elif op in LOGICAL:
+        _verify_truths(cx, op, args, node)
     axes = broadcast_axes(cx, args, op, node)
     low, high = _bounds(op, args)
     type_ = ir.Type(_element(op, args), cx.loop_axes(arg.type for arg in args), axes, low, high)
@@ -117,6 +119,14 @@ def _operate(op: str, values: Sequence[Scalar | Array], dotted: bool) -> object:
     if len(values) == 1:
         return julia.unary(op, values[0], dotted=dotted)
     return julia.operator(op, values[0], values[1], dotted=dotted)
+
+
+def _verify_truths(cx: Context, op: str, args: Sequence[Tensor], node: tree.Node) -> None:
+    """Refuse reals where truth values belong."""
+    for position, arg in enumerate(args):
+        if arg.type.element == "real":
+            hint = "compare it with something: `x > 0`"
+            cx.fail(part(node, position), f"`{op}` takes truth values, found {describe(arg)}", hint)
 
 
 def known_value(cx: Context, function: object, args: Sequence[Tensor], node: tree.Node) -> Scalar | Array | None:

@@ -166,7 +166,8 @@ def _ismissing(em: Emitter, expr: ir.Call) -> Code:
 
 def _constant_array(em: Emitter, expr: ir.Call) -> Code:
     function = {"trues": "ones", "falses": "zeros"}.get(expr.function, expr.function)
-    return em.constant_array(function, expr.type.axes)
+    made = em.constant_array(function, expr.type.axes)
+    return form("{0}.bool()", made) if expr.function in ("trues", "falses") else made
 
 
 def _eye(em: Emitter, expr: ir.Call) -> Code:

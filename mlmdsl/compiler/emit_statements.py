@@ -76,6 +76,16 @@ def _changing_reals(em: Emitter, model: ir.Model) -> frozenset[str]:
         numbers = kept
 
 
+def _truths(model: ir.Model) -> frozenset[str]:
+    """Names that hold truth values wherever they are used."""
+    kinds: dict[str, set[str]] = {}
+    for statement in ir.statements(model.body):
+        for part in ir.walk(statement):
+            if isinstance(part, ir.Ref):
+                kinds.setdefault(part.name, set()).add(part.type.element)
+    return frozenset(name for name, found in kinds.items() if found == {"bool"})
+
+
 def _is_whole(value: ir.Expr) -> bool:
     """Whether a value is a whole number of the data."""
     return value.type.element == "int" and ir.is_data(value)
@@ -95,6 +105,7 @@ class Body:
         self.factors = 0
         self.variables: tuple[str, ...] = ()
         self.changing = _changing_reals(em, model)
+        self.truths = _truths(model)
         self.suffixes = site_suffixes(model.body)
         self.moving = _names_of_loops(model.body)
         samples = samples_of(model.body)
@@ -114,7 +125,10 @@ class Body:
     def let(self, node: ir.Let, indent: int) -> None:
         """`x = e`, tracked or not."""
         changes = node.name in self.changing
-        code = self.em.tensor(node.value) if node.tracked or changes else self.em.code(node.value)
+        if changes and node.name in self.truths and not node.tracked:
+            code = form("{0}.bool()", self.em.tensor(node.value))
+        else:
+            code = self.em.tensor(node.value) if node.tracked or changes else self.em.code(node.value)
         if node.tracked:
             code = form("pyro.deterministic({0}, {1})", literal(node.name), code)
         if self.em.is_python(node.value) and not node.tracked and not changes:
@@ -208,6 +222,8 @@ class Body:
     def set_index(self, node: ir.SetIndex, indent: int) -> None:
         """`x[i] = e`."""
         code = self.updated(self.em.tensor(node.base), node.index, self.placed_value(node))
+        if node.name in self.truths:
+            code = form("{0}.bool()", code)
         self.em.local.add(node.name)
         self.out.write(indent, f"{self.em.names(node.name)} = {text(code)}", node.span)
 

@@ -171,7 +171,7 @@ def _store(cx: Context, node: tree.Assign, target: tree.Index, name: str, value:
         return
     place = placed_items(cx, base, items)
     low, high = min(base.type.low, value.type.low), max(base.type.high, value.type.high)
-    element: ir.Element = "int" if base.type.element == "int" else "real"
+    element: ir.Element = base.type.element if base.type.element in ("int", "bool") else "real"
     if place is not None and cx.loops and not value.rank:
         loops = tuple(loop.axis for loop in place)
         whole = lifted(value, loops)
