@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,18 @@ GOLDEN = Path(__file__).parent / "golden"
 
 Golden = Callable[[str, str], None]
 """Compare a text with the golden file of that path (relative to tests/golden)."""
+
+
+def pytest_configure() -> None:
+    """Heed signals that whoever started the tests has them ignore (a shell in the background, nohup): some tests send them."""
+    for name, handler in (
+        ("SIGINT", signal.default_int_handler),
+        ("SIGTERM", signal.SIG_DFL),
+        ("SIGHUP", signal.SIG_DFL),
+    ):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
