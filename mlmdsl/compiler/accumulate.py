@@ -13,6 +13,7 @@ from mlmdsl.compiler.context import Carried, Context
 from mlmdsl.compiler.elementwise import constant
 from mlmdsl.compiler.operators import binary, lifted, tensor, unary
 from mlmdsl.compiler.places import lower_items_of
+from mlmdsl.compiler.stores import element_of, verify_whole
 from mlmdsl.compiler.values import Tensor
 from mlmdsl.language import tree
 from mlmdsl.language.types import Axis
@@ -31,7 +32,8 @@ def summed(cx: Context, node: tree.Assign, name: str) -> Tensor:
 def scattered(cx: Context, node: tree.Assign, target: tree.Index, name: str) -> Tensor:
     """An array plus, at its place, a term for each iteration of the loops around that only add to it."""
     base, term = tensor(cx, cx.expr(target.base), node), tensor(cx, cx.expr(node.value), node)
-    if cx.accumulators[name] != 0:
+    verify_whole(cx, base, term, node)
+    if cx.accumulators[name] != 0 or base.type.element == "bool":
         raise Carried
     signed = cast(Tensor, unary(cx, "-", term, False, node)) if node.op == "-" else term
     return placed("add_at", base, lower_items_of(cx, base, target), signed, _loops(cx, name))
@@ -48,8 +50,7 @@ def placed(
     if value.rank or base.type.loops:
         raise Carried
     places = [lifted(_picked(item), loops).expr for item in items]
-    element: ir.Element = "int" if base.type.element == "int" else "real"
-    type_ = ir.Type(element, (), base.type.axes)
+    type_ = ir.Type(element_of(base), (), base.type.axes)
     return Tensor(ir.Call(function, (base.expr, lifted(value, loops).expr, *places), type_))
 
 

@@ -282,10 +282,9 @@ def _check_each(
     node: tree.Node,
 ) -> None:
     """Raise what is wrong with a single step (an index past an end), trying the first and last few hundred of them."""
-    start, stop, step = steps.start.known, steps.stop.known, steps.step.known
-    if not (isinstance(start, int) and isinstance(stop, int) and isinstance(step, int)):
+    taken = steps.integers
+    if taken is None:
         return
-    taken = range(start, stop + (1 if step > 0 else -1), step)
     for number in taken if len(taken) <= _TRIED else [*taken[: _TRIED // 2], *taken[-_TRIED // 2 :]]:
         with suppress(Carried), cx.attempt():
             item = item_at(cx, iterable, constant(number), node)

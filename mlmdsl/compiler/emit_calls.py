@@ -291,9 +291,10 @@ def _add_at(em: Emitter, expr: ir.Call) -> Code:
 
     base, term, *places = expr.args
     function = "set_index" if expr.function == "set_at" else expr.function
-    return call(
+    made = call(
         form(f"runtime.{function}"), em.tensor(base), em.tensor(term), *(zero_based(em, place) for place in places)
     )
+    return form("{0}.bool()", made) if expr.type.element == "bool" else made
 
 
 def _to_int(em: Emitter, expr: ir.Call) -> Code:

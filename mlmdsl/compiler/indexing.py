@@ -69,7 +69,7 @@ def index(cx: Context, base: Value, items: Sequence[tree.Expression], node: tree
 def _index_range(cx: Context, base: RangeValue, items: Sequence[tree.Expression], node: tree.Node) -> Value:
     """`(a:b)[k]`: a number where one position lies inside for certain, else an element of the range as a vector."""
     value = cx.expr(items[0]) if len(items) == 1 and not _mentions_end(items[0]) else None
-    size = range_count(base)
+    size = base.count
     if isinstance(value, Tensor) and not value.rank and value.type.element in ("int", "any"):
         expr, verify = check_index(cx, value, Axis("range", size), items[0]) if size is not None else (None, cx.bound)
         if not verify and expr in (None, value.expr):
@@ -80,14 +80,6 @@ def _index_range(cx: Context, base: RangeValue, items: Sequence[tree.Expression]
 
 def _mentions_end(node: tree.Node) -> bool:
     return isinstance(node, tree.End) or any(_mentions_end(child) for child in children(node))
-
-
-def range_count(value: RangeValue) -> int | None:
-    """How many numbers a range has, where its ends are known."""
-    start, stop, step = value.start.known, value.stop.known, value.step.known
-    if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step:
-        return max(0, (stop - start) // step + 1)
-    return None
 
 
 def _index_rows(cx: Context, rows: Rows, items: Sequence[tree.Expression], node: tree.Node) -> Value:
@@ -350,10 +342,11 @@ def range_tensor(cx: Context, value: RangeValue, node: tree.Node) -> Tensor:
         reals = known_value(cx, julia.colon, (value.start, value.stop, value.step), node)
         if isinstance(reals, Array):
             return known_tensor(ir.Call("range", exprs, known_type(reals)), reals)
-    if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step != 0:
-        count = max(0, (stop - start) // step + 1)
+    count = value.count
+    if count is not None:
+        start, stop = cast(int, start), cast(int, stop)
         axis = value.over if value.over is not None and value.over.size == count else Axis("element", count)
-        known = julia.colon(start, stop, step)
+        known = julia.colon(start, stop, cast(int, step))
         type_ = ir.Type("int", (), (axis,), min(start, stop), max(start, stop))
         return Tensor(ir.Call("range", exprs, type_), known if isinstance(known, Array) else None)
     if step == 0:

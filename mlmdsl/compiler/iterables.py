@@ -26,11 +26,7 @@ def count_of(cx: Context, iterable: Value, node: tree.Node) -> int | None:
     if isinstance(iterable, Zipped):
         counts = [count_of(cx, part, node) for part in iterable.iterables]
         return None if any(count is None for count in counts) else min(count for count in counts if count is not None)
-    steps = steps_of(cx, iterable, node)
-    start, stop, step = steps.start.known, steps.stop.known, steps.step.known
-    if not (isinstance(start, int) and isinstance(stop, int) and isinstance(step, int)) or step == 0:
-        return None
-    return max(0, (stop - start) // step + 1)
+    return steps_of(cx, iterable, node).count
 
 
 def known_item(cx: Context, iterable: Value, place: int, node: tree.Node) -> Value:

@@ -38,12 +38,12 @@ def range_size(cx: Context, value: RangeValue, node: tree.Node) -> Tensor:
     """How many numbers a range has."""
     if value.step.known == 1 and value.start.known == 1 and not _may_run_down(cx, value):
         return value.stop
-    start, stop, step = value.start.known, value.stop.known, value.step.known
-    if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step:
-        if all(isinstance(end.expr, ir.Const) for end in (value.start, value.stop, value.step)):
-            return constant(max(0, (stop - start) // step + 1))
-        return replace_known(_count_expr(cx, value, node), max(0, (stop - start) // step + 1))
-    return _count_expr(cx, value, node)
+    count = value.count
+    if count is None:
+        return _count_expr(cx, value, node)
+    if all(isinstance(end.expr, ir.Const) for end in (value.start, value.stop, value.step)):
+        return constant(count)
+    return replace_known(_count_expr(cx, value, node), count)
 
 
 def replace_known(value: Tensor, known: int) -> Tensor:
@@ -260,19 +260,17 @@ def _is_distinct(iterable: Value) -> bool:
 
 def note_range(cx: Context, variable: str, steps: RangeValue) -> None:
     """Keep what the variable of a sequential loop runs over, where that is known."""
-    start, stop, step = steps.start.known, steps.stop.known, steps.step.known
-    if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step:
-        cx.known.ranges[variable] = range(start, stop + (1 if step > 0 else -1), step)
+    taken = steps.integers
+    if taken is not None:
+        cx.known.ranges[variable] = taken
 
 
 def ends_of(steps: RangeValue) -> tuple[float, float]:
     """The least and greatest integer of a range, as far as they are known."""
-    start, stop, step = steps.start.known, steps.stop.known, steps.step.known
-    if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step:
-        count = (stop - start) // step + 1
-        last = start + (count - 1) * step
-        return (float(min(start, last)), float(max(start, last))) if count > 0 else (-inf, inf)
-    return float(start) if isinstance(start, int) and step == 1 else -inf, inf
+    taken = steps.integers
+    if taken is not None:
+        return (float(min(taken[0], taken[-1])), float(max(taken[0], taken[-1]))) if taken else (-inf, inf)
+    return float(start) if isinstance(start := steps.start.known, int) and steps.step.known == 1 else -inf, inf
 
 
 def steps_of(cx: Context, iterable: Value, node: tree.Node) -> RangeValue:

@@ -14,7 +14,7 @@ from mlmdsl.compiler.indexing import WHOLE, Position, gather
 from mlmdsl.compiler.iterables import Places, count_of, known_item, some_of
 from mlmdsl.compiler.iteration import walk_axis
 from mlmdsl.compiler.operators import lifted
-from mlmdsl.compiler.parts import MOST_ITERATIONS, kinds_of, numbers_tensor
+from mlmdsl.compiler.parts import MOST_ONE_BY_ONE, kinds_of, numbers_tensor
 from mlmdsl.compiler.values import Nested, Rows, Tensor, Value
 from mlmdsl.language import tree
 from mlmdsl.language.functions import FUNCTIONS
@@ -72,9 +72,9 @@ def one_by_one(cx: Context, iterable: Value, body: Body, node: tree.Node, condit
     count = count_of(cx, iterable, node)
     if count is None or cx.loops:
         raise Carried
-    if count > MOST_ITERATIONS:
+    if count > MOST_ONE_BY_ONE:
         cx.fail(node, f"the items of this comprehension differ in form, and it has {count:,} of them",
-                f"at most {MOST_ITERATIONS:,} items are computed one by one")  # fmt: skip
+                f"at most {MOST_ONE_BY_ONE:,} items are computed one by one")  # fmt: skip
     from mlmdsl.compiler.comprehensions import gathered
 
     items = [known_item(cx, iterable, place, node) for place in range(count)]

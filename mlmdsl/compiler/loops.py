@@ -52,7 +52,7 @@ def lower_for(cx: Context, node: tree.For) -> None:
         inner = replace(node, iterators=node.iterators[1:])
         node = replace(node, iterators=node.iterators[:1], body=(inner,))
     iterable = cx.expr(node.iterators[0].iterable)
-    if _is_empty(iterable):
+    if isinstance(iterable, RangeValue) and iterable.count == 0:
         return
     verify_iterated(cx, node, iterable)
     distinct = distinct_names(node.iterators[0], iterable)
@@ -109,16 +109,6 @@ def _in_order(cx: Context, node: tree.For, differs: bool) -> None:
             pass
     with cx.attempt():
         lower_each(cx, node)
-
-
-def _is_empty(iterable: Value) -> bool:
-    """Whether a loop is known to have no iteration."""
-    if not isinstance(iterable, RangeValue):
-        return False
-    start, stop, step = iterable.start.known, iterable.stop.known, iterable.step.known
-    if not (isinstance(start, int) and isinstance(stop, int) and isinstance(step, int)) or step == 0:
-        return False
-    return not range(start, stop + (1 if step > 0 else -1), step)
 
 
 def _vectorized(cx: Context, node: tree.For, accumulators: frozenset[str]) -> None:

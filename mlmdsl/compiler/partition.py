@@ -8,7 +8,7 @@ from dataclasses import replace
 from mlmdsl.compiler.context import Carried, Context, Divided
 from mlmdsl.compiler.iterables import count_of, known_item, some_of
 from mlmdsl.compiler.iteration import bind_targets, scope_of
-from mlmdsl.compiler.parts import MOST_ITERATIONS, kinds_of
+from mlmdsl.compiler.parts import MOST_ONE_BY_ONE, kinds_of
 from mlmdsl.compiler.statements import lower_block
 from mlmdsl.language import tree
 
@@ -48,11 +48,11 @@ def lower_each(cx: Context, node: tree.For) -> None:
     count = count_of(cx, iterable, iterator)
     if count is None:
         raise Carried
-    if count > MOST_ITERATIONS:
+    if count > MOST_ONE_BY_ONE:
         cx.fail(
             iterator,
             f"this loop differs in form from one iteration to the next, and it has {count:,} of them",
-            f"at most {MOST_ITERATIONS:,} iterations are lowered one by one",
+            f"at most {MOST_ONE_BY_ONE:,} iterations are lowered one by one",
         )
     around, parted, first = cx.unrolled, cx.parted, len(cx.nodes)
     cx.parted = 0

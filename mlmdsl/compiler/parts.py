@@ -22,7 +22,7 @@ from mlmdsl.language import tree
 from mlmdsl.language.julia_values import MAX_ENTRIES
 from mlmdsl.language.types import Array, Axis
 
-MOST_ITERATIONS = 20_000
+MOST_ONE_BY_ONE = 20_000
 """The most iterations that are lowered one by one."""
 
 

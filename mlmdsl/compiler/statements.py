@@ -17,7 +17,7 @@ from mlmdsl.compiler.nested import as_rows
 from mlmdsl.compiler.operators import binary, lifted, tensor
 from mlmdsl.compiler.places import lower_items_of, placed_items
 from mlmdsl.compiler.references import apart, change, is_held, verify_changeable
-from mlmdsl.compiler.stores import spread, verify_stored, verify_whole
+from mlmdsl.compiler.stores import element_of, spread, verify_stored, verify_whole
 from mlmdsl.compiler.values import (
     Factorization,
     Tensor,
@@ -149,7 +149,6 @@ def _exchanges(node: tree.Assign) -> bool:
 def _set_element(cx: Context, node: tree.Assign, target: tree.Index, name: str) -> None:
     """`x[i] = e`, in a loop or not."""
     if name in cx.accumulators and node.op is not None:
-        verify_whole(cx, tensor(cx, cx.expr(target.base), node), tensor(cx, cx.expr(node.value), node), node)
         verify_changeable(cx, name, node)
         change(cx, name, let(cx, name, scattered(cx, node, target, name), node))
         return
@@ -171,7 +170,6 @@ def _store(cx: Context, node: tree.Assign, target: tree.Index, name: str, value:
         return
     place = placed_items(cx, base, items)
     low, high = min(base.type.low, value.type.low), max(base.type.high, value.type.high)
-    element: ir.Element = base.type.element if base.type.element in ("int", "bool") else "real"
     if place is not None and cx.loops and not value.rank:
         loops = tuple(loop.axis for loop in place)
         whole = lifted(value, loops)
@@ -179,7 +177,7 @@ def _store(cx: Context, node: tree.Assign, target: tree.Index, name: str, value:
         type_ = ir.Type(stored, whole.type.loops, base.type.axes, value.type.low, value.type.high)
         change(cx, name, let(cx, name, Tensor(replace(cast(ir.Lift, whole.expr), type=type_)), node))
         return
-    type_ = ir.Type(element, base.type.loops, base.type.axes, low, high)
+    type_ = ir.Type(element_of(base), base.type.loops, base.type.axes, low, high)
     expr = base.expr
     old = expr.name if cx.keep_names and isinstance(expr, ir.Ref) and is_held(cx, expr.name, name) else None
     fresh = old or cx.fresh(name)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Context
@@ -12,6 +14,11 @@ from mlmdsl.compiler.elementwise import elementwise
 from mlmdsl.compiler.values import Tensor, describe
 from mlmdsl.language import tree
 from mlmdsl.language.types import Array
+
+
+def element_of(base: Tensor) -> ir.Element:
+    """What an array holds once something is stored in it: what it held, but reals where that was neither numbers nor truths."""
+    return base.type.element if base.type.element in ("int", "bool") else "real"
 
 
 def verify_stored(cx: Context, base: Tensor, items: Sequence[ir.IndexItem], value: Tensor, node: tree.Assign) -> None:
@@ -28,15 +35,22 @@ def verify_stored(cx: Context, base: Tensor, items: Sequence[ir.IndexItem], valu
 
 
 def verify_whole(cx: Context, base: Tensor, value: Tensor, node: tree.Assign) -> None:
-    """Refuse to store what is no whole number in an array of whole numbers."""
-    if base.type.element not in ("int", "bool") or value.type.element != "real" or not base.rank:
+    """Refuse to store what is no whole number in an array of whole numbers, or no truth value in one of these."""
+    fits = {"int": ("int", "bool", "any"), "bool": ("bool", "any")}.get(base.type.element)
+    if fits is None or value.type.element in fits or not base.rank:
         return
     numbers = np.asarray(value.known.values if isinstance(value.known, Array) else value.known)
-    if value.known is not None and numbers.dtype.kind in "ifb" and bool(np.all(numbers == np.round(numbers))):
+    if value.known is not None and numbers.dtype.kind in "ifb" and bool(np.all(_as_held(base, numbers) == numbers)):
         return
     kind = "whole numbers" if base.type.element == "int" else "truth values"
     hint = "make the array of reals: `zeros(n)`, `fill(1.0, n)`, `float.(x)`"
     cx.fail(node, f"this array holds {kind}, and what is stored in it may be none", hint)
+
+
+def _as_held(base: Tensor, numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Numbers as the elements of an array of whole numbers or truth values nearest to them."""
+    whole: npt.NDArray[Any] = np.round(numbers)
+    return whole if base.type.element == "int" else np.clip(whole, 0, 1)
 
 
 def spread(cx: Context, target: Tensor, value: Tensor, node: tree.Node) -> Tensor:

@@ -112,6 +112,24 @@ class RangeValue:
     step: Tensor
     over: Axis | None = None
 
+    @property
+    def integers(self) -> range | None:
+        """The whole numbers of the range, where data decide its ends; with a step of 0 it has none."""
+        start, stop, step = self.start.known, self.stop.known, self.step.known
+        if not (isinstance(start, int) and isinstance(stop, int) and isinstance(step, int)) or step == 0:
+            return None
+        return range(start, stop + (1 if step > 0 else -1), step)
+
+    @property
+    def count(self) -> int | None:
+        """How many whole numbers they are: more, perhaps, than `len` can say."""
+        taken = self.integers
+        return (
+            None
+            if taken is None
+            else max(0, (taken.stop - taken.start - (1 if taken.step > 0 else -1)) // taken.step + 1)
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:

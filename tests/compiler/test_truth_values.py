@@ -32,6 +32,11 @@ CASES = {
     "counted": ("t = trues(5)\nt[2] = false\nfor i in 3:4\nt[i] = x[i] > 0\nend\ny ~ MvNormal(fill(a * sum(t), 5), I)",
                 np.full(5, a * 3)),
     "stored comparisons": ("up = falses(5)\nfor i in 1:5\nup[i] = a > x[i]\nend\ny ~ MvNormal(a .* up, I)", a * (a > x)),
+    "marks at places": ("t = falses(3)\nfor k in [3, 1]\nt[k] = true\nend\n"
+                        "for i in 1:5\ny[i] ~ Normal(!t[g[i]] ? 2a : a, 1)\nend", np.array([2 * a, a, 2 * a, a, a])),
+    "marks by data": ("t = falses(5)\nfor i in 1:3\nt[g[i + 1]] = true\nend\n"
+                      "y ~ MvNormal(a .* .!t, I)", a * np.array([0, 0, 0, 1, 1])),
+    "one and zero": ("t = falses(5)\nt[2] = 1\nt[3] = 0\ny ~ MvNormal(a .* t, I)", a * np.array([0, 1, 0, 0, 0])),
     "numbers": ("y ~ MvNormal(falses(5) .+ a .* trues(5), I)", np.full(5, a)),
     "chosen": ("y ~ MvNormal(ifelse.(trues(5), a, 0.0), I)", np.full(5, a)),
 }  # fmt: skip
@@ -50,3 +55,14 @@ def test_reals_are_no_truth_values(expression: str) -> None:
     text = f"@model function m(y, x)\na ~ Normal(0, 1)\nz = {expression}\ny ~ Normal(a, 1)\nend"
     with pytest.raises(mlmdsl.SpecError, match="truth value"):
         mlmdsl.parse(text).bind(y=0.3, x=x)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["for i in 1:5\nt[g[i]] += 1\nend", "t[1] = 2", "t[2] = g[1]", "for i in 1:3\nt[i] = g[i]\nend", "t[1] = x[1]"],
+)
+def test_numbers_are_no_truth_values(body: str) -> None:
+    """Julia converts 0 and 1, and has an InexactError for all others."""
+    text = f"@model function m(y, x, g)\na ~ Normal(0, 1)\nt = falses(3)\n{body}\ny ~ MvNormal(a .* t[g], I)\nend"
+    with pytest.raises(mlmdsl.SpecError, match="truth values"):
+        mlmdsl.parse(text).bind(y=y, x=x, g=g)
