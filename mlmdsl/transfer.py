@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlmdsl.inference.process import IsolatedRandomness
-from mlmdsl.language.errors import DataError, Diagnostic, did_you_mean
+from mlmdsl.language.errors import DataError, Diagnostic, did_you_mean, listed
 from mlmdsl.outputs import Output, Values, dims_of, joined, outputs, place_of
 from mlmdsl.recovery import conditioned
 from mlmdsl.results.fit import Dim, Fit
@@ -90,7 +90,7 @@ def _places(name: str, before: Dim, now: Dim) -> list[int]:
     places = {label: place for place, label in enumerate(before.labels)}
     unseen = [label for label in now.labels if label not in places]
     if unseen:
-        shown = ", ".join(f"`{label}`" for label in unseen[:_SHOWN]) + (", …" if len(unseen) > _SHOWN else "")
+        shown = listed(unseen, _SHOWN, quoted=True)
         hint = "leave their rows out; or fit them too, with a missing outcome"
         raise DataError([Diagnostic(f"the fit has no `{name}` of {shown}", hint=hint)])
     return [places[label] for label in now.labels]

@@ -16,6 +16,7 @@ from mlmdsl.compiler import ir
 from mlmdsl.compiler.context import Context
 from mlmdsl.compiler.values import Tensor
 from mlmdsl.language import tree
+from mlmdsl.language.errors import listed
 from mlmdsl.language.types import Array, Axis
 
 _SHOWN = 3
@@ -99,7 +100,7 @@ def levels_past(levels: Axis | None, axis: Axis) -> str | None:
     """A hint for levels that go past the end of an axis: it was sized by another column, or by what occurs."""
     if levels is None or not levels.labels or not isinstance(axis.size, int) or len(levels.labels) <= axis.size:
         return None
-    shown = ", ".join(levels.labels[:_SHOWN]) + (", …" if len(levels.labels) > _SHOWN else "")
+    shown = listed(levels.labels, _SHOWN)
     return (
         f"`{levels.name}` has {len(levels.labels)} levels ({shown}), more than this axis: columns that share them are "
         "counted by `length(unique(vcat(a, b)))`, levels that do not occur by a number"
@@ -162,7 +163,7 @@ def verify_order(cx: Context, dist: ir.Dist, value: Tensor, node: tree.Node) -> 
         return
     if not any(isinstance(part, ir.Dist) and part.family in _ORDERED for part in ir.walk(dist)):
         return
-    order = ", ".join(f'"{label}"' for label in levels.labels[:_SHOWN]) + (", …" if len(levels.labels) > _SHOWN else "")
+    order = listed([f'"{label}"' for label in levels.labels], _SHOWN)
     cx.fail_data(
         node,
         f"the outcome of {dist.family} is ordered, and nobody ordered the levels of `{levels.name}`: as text they sort "
@@ -199,7 +200,7 @@ def _fail(cx: Context, known: Axis, other: Axis, node: tree.Node, where: str) ->
     mine, theirs = known.labels or (), other.labels or ()
     place = next(k for k, (a, b) in enumerate(zip(mine, theirs, strict=False)) if a != b)
     only = [
-        f"only `{axis.name}` has {_shown(extra)}"
+        f"only `{axis.name}` has {listed(extra, _SHOWN, quoted=True)}"
         for axis, extra in ((known, _without(mine, theirs)), (other, _without(theirs, mine)))
         if extra
     ]
@@ -233,7 +234,3 @@ def _quoted(name: str) -> str:
 def _without(labels: tuple[str, ...], others: tuple[str, ...]) -> list[str]:
     known = set(others)
     return [label for label in labels if label not in known]
-
-
-def _shown(labels: Sequence[str]) -> str:
-    return ", ".join(f"`{label}`" for label in labels[:_SHOWN]) + (", …" if len(labels) > _SHOWN else "")

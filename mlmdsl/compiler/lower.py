@@ -20,7 +20,7 @@ from mlmdsl.compiler.references import at_home
 from mlmdsl.compiler.statements import lower_block
 from mlmdsl.compiler.values import Absent, Closure, Factorization, Tensor, Value
 from mlmdsl.language import tree
-from mlmdsl.language.errors import DataError, Diagnostic, SpecError
+from mlmdsl.language.errors import DataError, Diagnostic, SpecError, listed
 from mlmdsl.language.source import Source
 from mlmdsl.language.types import Array, Scalar
 
@@ -120,7 +120,7 @@ def _verify_present(cx: Context) -> None:
             found = None if part is observed or _is_mask(statement, part) else rows_read(cx, part, cx.incomplete)
             if found is not None:
                 name, rows = found
-                shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
+                shown = listed(rows, 8)
                 message = f"`{name}` is missing here (row{'s' if len(rows) > 1 else ''} {shown})"
                 hint = f"ask `ismissing({name}[i])` first, or write `coalesce({name}[i], …)`"
                 cx.report(Wrong(Diagnostic(message, statement.span, hint), data=True))

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 
 from mlmdsl.compiler.values import Tensor, Value
+from mlmdsl.language.errors import listed
 from mlmdsl.language.types import Axis
 
 _SHOWN = 6
@@ -29,5 +30,5 @@ def _alike(axis: Axis) -> Iterator[str]:
         groups.setdefault(plain, []).append(label)
     for labels in groups.values():
         if len(labels) > 1:
-            shown = ", ".join(f"`{label}`" for label in labels[:_SHOWN]) + (", …" if len(labels) > _SHOWN else "")
+            shown = listed(labels, _SHOWN, quoted=True)
             yield f"levels of `{axis.name}` differ by case or spaces only, and are levels of their own: {shown}"

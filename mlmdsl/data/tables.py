@@ -20,7 +20,7 @@ from mlmdsl.data.dialect import AS_FOUND, DELIMITERS, Dialect, Writing, dialect_
 from mlmdsl.data.odd_cells import with_odd_cells
 from mlmdsl.data.reading import Content, Wanted, data_error, ending, parse_binary, read_bytes
 from mlmdsl.data.text import Retyped, check_text, line_of_row, parse_text
-from mlmdsl.language.errors import DataError, did_you_mean, without_passwords
+from mlmdsl.language.errors import DataError, did_you_mean, listed, without_passwords
 from mlmdsl.language.rows import converted, copied, distinct, kept
 from mlmdsl.language.types import Array
 
@@ -78,7 +78,7 @@ class Table:
         if key in self.columns:
             return self.columns[key]
         known = list(self.names)
-        shown = f"its columns: {', '.join(known[:_SHOWN])}{', …' if len(known) > _SHOWN else ''}"
+        shown = f"its columns: {listed(known, _SHOWN)}"
         raise data_error(f"{self.name} has no column `{name}`", did_you_mean(key, known) or shown)
 
     def describe(self) -> list[ColumnSummary]:

@@ -11,10 +11,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mlmdsl.language.source import Source, Span
+
+
+def listed(items: Sequence[object], most: int, quoted: bool = False) -> str:
+    """`a, b, …`: the first items of a list, in backticks where they are quoted."""
+    shown = (f"`{item}`" if quoted else str(item) for item in items[:most])
+    return ", ".join(shown) + (", …" if len(items) > most else "")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mlmdsl.language import rows
-from mlmdsl.language.errors import did_you_mean
+from mlmdsl.language.errors import did_you_mean, listed
 from mlmdsl.language.julia_values import (
     MAX_COLUMNS,
     JuliaError,
@@ -219,7 +219,7 @@ def _count(labels: Sequence[str]) -> str:
 
 
 def _shown_levels(labels: Sequence[str]) -> str:
-    return f"its levels are {', '.join(labels[:_SHOWN])}{', …' if len(labels) > _SHOWN else ''}"
+    return f"its levels are {listed(labels, _SHOWN)}"
 
 
 # ── combinations ─────────────────────────────────────────────────────────────────────────────────────────────────────

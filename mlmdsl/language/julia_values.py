@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlmdsl.language import rows
+from mlmdsl.language.errors import listed
 from mlmdsl.language.types import ANONYMOUS, MISSING, Array, Axis, Missing, NumberType, Scalar, Value
 
 Values: TypeAlias = npt.NDArray[Any]
@@ -81,7 +82,7 @@ def _describe_array(array: Array) -> str:
 def rows_of(mask: Mask) -> str:
     """`row 3` or `rows 3, 17, …` (1-based): the first axis of the entries that a mask marks."""
     rows = np.unique(np.nonzero(mask)[0]) + 1
-    shown = ", ".join(map(str, rows[:_SHOWN].tolist())) + (", …" if rows.size > _SHOWN else "")
+    shown = listed(rows[: _SHOWN + 1].tolist(), _SHOWN)
     return f"{'row' if rows.size == 1 else 'rows'} {shown}"
 
 
